@@ -1,0 +1,28 @@
+// The ranges that every component checks against, in one place, so that the REST layer and the dataplane
+// never disagree about what is valid.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace penstock {
+
+inline constexpr std::uint32_t kMaxWeight = 1000;
+inline constexpr std::size_t kMaxServices = 10'000;
+inline constexpr std::size_t kMaxBackendsPerService = 10'000;
+inline constexpr std::size_t kMaxIdLength = 63;
+inline constexpr std::uint32_t kMaxIdleTimeoutSeconds = 86'400;
+inline constexpr std::size_t kHashKeyBytes = 32;
+
+/// Ids are what a DNS label is: lower-case letters, digits and inner hyphens, 1–63 characters.
+constexpr bool is_valid_id(const char* text, std::size_t length) {
+  if (length == 0 || length > kMaxIdLength) return false;
+  for (std::size_t i = 0; i < length; ++i) {
+    const char c = text[i];
+    const bool inner = i != 0 && i + 1 != length;
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c == '-' && inner))) return false;
+  }
+  return true;
+}
+
+}  // namespace penstock
