@@ -29,9 +29,9 @@ struct abi_address {
 
 struct abi_service_key {
   struct abi_address vip;
-  abi_u16 port;     /* network order */
-  abi_u8 protocol;  /* IPPROTO_TCP or IPPROTO_UDP */
-  abi_u8 reserved;  /* zero */
+  abi_u16 port;    /* network order */
+  abi_u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+  abi_u8 reserved; /* zero */
 };
 
 PENSTOCK_ABI_ASSERT(sizeof(struct abi_address) == 16, "BPF map key");

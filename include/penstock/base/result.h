@@ -9,7 +9,7 @@
 namespace penstock {
 
 enum class ErrorCode {
-  kInvalidArgument,     // the caller's input is wrong; `field` says where
+  kInvalidArgument,  // the caller's input is wrong; `field` says where
   kNotFound,
   kAlreadyExists,
   kFailedPrecondition,  // right input, wrong moment (stale generation, ETag mismatch)

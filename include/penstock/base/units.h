@@ -17,8 +17,12 @@ class Nanoseconds {
 
   [[nodiscard]] constexpr std::uint64_t count() const { return count_; }
   constexpr auto operator<=>(const Nanoseconds&) const = default;
-  friend constexpr Nanoseconds operator+(Nanoseconds a, Nanoseconds b) { return Nanoseconds(a.count_ + b.count_); }
-  friend constexpr Nanoseconds operator-(Nanoseconds a, Nanoseconds b) { return Nanoseconds(a.count_ - b.count_); }
+  friend constexpr Nanoseconds operator+(Nanoseconds a, Nanoseconds b) {
+    return Nanoseconds(a.count_ + b.count_);
+  }
+  friend constexpr Nanoseconds operator-(Nanoseconds a, Nanoseconds b) {
+    return Nanoseconds(a.count_ - b.count_);
+  }
 
  private:
   std::uint64_t count_ = 0;

@@ -20,7 +20,9 @@ struct VipKey {
 
   /// "tcp 203.0.113.10:80", "udp [2001:db8::1]:7"
   [[nodiscard]] std::string text() const {
-    const std::string name = protocol == kProtoTcp ? "tcp" : protocol == kProtoUdp ? "udp" : std::to_string(protocol);
+    const std::string name = protocol == kProtoTcp   ? "tcp"
+                             : protocol == kProtoUdp ? "udp"
+                                                     : std::to_string(protocol);
     const std::string host = vip.is_v6() ? "[" + vip.text() + "]" : vip.text();
     return name + " " + host + ":" + std::to_string(port);
   }

@@ -1,5 +1,5 @@
-// Addresses as values: IPv4, IPv6, either, and MAC. Bytes are always in network order. Parsing accepts exactly
-// what inet_pton(3) accepts (no names, no zone, no prefix length) and formatting is RFC 5952.
+// Addresses as values: IPv4, IPv6, either, and MAC. Bytes are always in network order. Parsing accepts
+// exactly what inet_pton(3) accepts (no names, no zone, no prefix length) and formatting is RFC 5952.
 #pragma once
 
 #include <arpa/inet.h>
@@ -33,8 +33,8 @@ struct MacAddr {
 
   [[nodiscard]] std::string text() const {
     char out[18];
-    std::snprintf(out, sizeof out, "%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4],
-                  bytes[5]);
+    std::snprintf(out, sizeof out, "%02x:%02x:%02x:%02x:%02x:%02x", bytes[0], bytes[1], bytes[2], bytes[3],
+                  bytes[4], bytes[5]);
     return out;
   }
 
@@ -44,8 +44,8 @@ struct MacAddr {
     unsigned octet[6];
     char rest = 0;
     const std::string copy(text);
-    if (std::sscanf(copy.c_str(), "%2x:%2x:%2x:%2x:%2x:%2x%c", &octet[0], &octet[1], &octet[2], &octet[3], &octet[4],
-                    &octet[5], &rest) != 6) {
+    if (std::sscanf(copy.c_str(), "%2x:%2x:%2x:%2x:%2x:%2x%c", &octet[0], &octet[1], &octet[2], &octet[3],
+                    &octet[4], &octet[5], &rest) != 6) {
       return invalid("", "'" + copy + "' is not a MAC address (write 02:00:00:00:00:01)");
     }
     for (std::size_t i = 0; i < 6; ++i) mac.bytes[i] = static_cast<std::uint8_t>(octet[i]);
@@ -110,6 +110,7 @@ class IpAddr {
 template <>
 struct std::hash<penstock::IpAddr> {
   std::size_t operator()(const penstock::IpAddr& a) const noexcept {
-    return std::hash<std::string_view>{}({reinterpret_cast<const char*>(a.data()), a.size()}) ^ (a.is_v6() ? 1u : 0u);
+    return std::hash<std::string_view>{}({reinterpret_cast<const char*>(a.data()), a.size()}) ^
+           (a.is_v6() ? 1u : 0u);
   }
 };

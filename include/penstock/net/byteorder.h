@@ -13,7 +13,11 @@ class be16 {
  public:
   constexpr be16() = default;
   explicit constexpr be16(std::uint16_t host) : raw_(__builtin_bswap16(host)) {}
-  static constexpr be16 from_raw(std::uint16_t raw) { be16 v; v.raw_ = raw; return v; }
+  static constexpr be16 from_raw(std::uint16_t raw) {
+    be16 v;
+    v.raw_ = raw;
+    return v;
+  }
   [[nodiscard]] constexpr std::uint16_t host() const { return __builtin_bswap16(raw_); }
   [[nodiscard]] constexpr std::uint16_t raw() const { return raw_; }
   constexpr bool operator==(const be16&) const = default;
@@ -26,7 +30,11 @@ class be32 {
  public:
   constexpr be32() = default;
   explicit constexpr be32(std::uint32_t host) : raw_(__builtin_bswap32(host)) {}
-  static constexpr be32 from_raw(std::uint32_t raw) { be32 v; v.raw_ = raw; return v; }
+  static constexpr be32 from_raw(std::uint32_t raw) {
+    be32 v;
+    v.raw_ = raw;
+    return v;
+  }
   [[nodiscard]] constexpr std::uint32_t host() const { return __builtin_bswap32(raw_); }
   [[nodiscard]] constexpr std::uint32_t raw() const { return raw_; }
   constexpr bool operator==(const be32&) const = default;

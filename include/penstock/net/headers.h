@@ -36,7 +36,7 @@ struct Ipv4Header {
   std::uint8_t dscp_ecn;
   be16 total_length;  // bytes, header included
   be16 id;
-  be16 fragment;      // flags (3 bits) and offset in units of 8 bytes
+  be16 fragment;  // flags (3 bits) and offset in units of 8 bytes
   std::uint8_t ttl;
   std::uint8_t protocol;
   be16 checksum;

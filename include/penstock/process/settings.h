@@ -1,6 +1,7 @@
-// Command line and YAML file of a process, in one description: every long flag `--route-table` is also the key
-// `route_table` of the file given by --config. Flags win over the file. Unknown and duplicate keys, nested maps
-// and values of the wrong type are refused with file, line and key; nothing is silently replaced by a default.
+// Command line and YAML file of a process, in one description: every long flag `--route-table` is also the
+// key `route_table` of the file given by --config. Flags win over the file. Unknown and duplicate keys,
+// nested maps and values of the wrong type are refused with file, line and key; nothing is silently replaced
+// by a default.
 //
 //   CLI::App app{"..."};
 //   Settings settings(app);            // adds --config, --version, --log-level
@@ -30,7 +31,8 @@
 
 namespace penstock {
 
-/// Feeds a flat YAML map to CLI11. `app` is asked which keys exist, so that an unknown one is named with its line.
+/// Feeds a flat YAML map to CLI11. `app` is asked which keys exist, so that an unknown one is named with its
+/// line.
 class YamlConfig final : public CLI::Config {
  public:
   explicit YamlConfig(const CLI::App& app) : app_(app) {}
@@ -46,17 +48,18 @@ class YamlConfig final : public CLI::Config {
     }
     if (root.IsNull()) return {};
     if (!root.IsMap()) throw CLI::ConfigError("line 1: expected `key: value` lines");
-    std::vector<CLI::ConfigItem> items;
+    std::vector<CLI::ConfigItem> parsed;
     std::set<std::string> seen;
-    for (const auto& entry : root) items.push_back(item(entry.first, entry.second, seen));
-    return items;
+    for (const auto& entry : root) parsed.push_back(item(entry.first, entry.second, seen));
+    return parsed;
   }
 
   /// "line N: key: " when the parse error in `message` is about a flag that only the file gave, else empty.
   [[nodiscard]] std::string blame(const std::string& message, int argc, char** argv) const {
     for (const auto& [flag, line] : lines_) {
       const std::string option = "--" + flag;
-      if (message.find(option + ":") == std::string::npos && message.find(option + " ") == std::string::npos) continue;
+      if (message.find(option + ":") == std::string::npos && message.find(option + " ") == std::string::npos)
+        continue;
       const bool on_command_line = std::any_of(argv, argv + argc, [&](const char* argument) {
         return argument == option || std::string_view(argument).starts_with(option + "=");
       });
@@ -66,7 +69,9 @@ class YamlConfig final : public CLI::Config {
   }
 
  private:
-  static std::string at(const YAML::Node& node) { return "line " + std::to_string(node.Mark().line + 1) + ": "; }
+  static std::string at(const YAML::Node& node) {
+    return "line " + std::to_string(node.Mark().line + 1) + ": ";
+  }
 
   static std::string scalar(const YAML::Node& node, const std::string& key) {
     if (!node.IsScalar()) throw CLI::ConfigError(at(node) + key + ": expected a single value");
@@ -80,7 +85,8 @@ class YamlConfig final : public CLI::Config {
     if (!seen.insert(key).second) throw CLI::ConfigError(at(name) + key + ": given twice");
     const auto* option = key.find('-') == std::string::npos ? app_.get_option_no_throw("--" + flag) : nullptr;
     if (option == nullptr || key == "config" || key == "help" || key == "version") {
-      throw CLI::ConfigError(at(name) + key + ": unknown key (see --help; keys are the long flags with '_' for '-')");
+      throw CLI::ConfigError(at(name) + key +
+                             ": unknown key (see --help; keys are the long flags with '_' for '-')");
     }
     lines_[flag] = name.Mark().line + 1;
     CLI::ConfigItem out;
@@ -100,7 +106,8 @@ class YamlConfig final : public CLI::Config {
 class Settings {
  public:
   explicit Settings(CLI::App& app) : app_(app) {
-    app_.set_config("--config", "", "Read settings from a YAML file (keys are the long flags with '_' for '-')");
+    app_.set_config("--config", "",
+                    "Read settings from a YAML file (keys are the long flags with '_' for '-')");
     app_.config_formatter(yaml_);
     app_.allow_config_extras(CLI::config_extras_mode::error);
     app_.add_option("--log-level", log_level_, "trace, debug, info, warning, error")

@@ -1,5 +1,5 @@
-// Mutual TLS for the gRPC streams between hosts. Both sides prove themselves with a certificate of one CA. The
-// client expects the server to be named `penstock-controlplane`, whatever address it was dialled at.
+// Mutual TLS for the gRPC streams between hosts. Both sides prove themselves with a certificate of one CA.
+// The client expects the server to be named `penstock-controlplane`, whatever address it was dialled at.
 #pragma once
 
 #include <grpcpp/create_channel.h>
@@ -69,8 +69,9 @@ inline Result<std::shared_ptr<grpc::ChannelCredentials>> client_credentials(cons
                                                                             const TlsFiles& files) {
   if (!files.enabled()) {
     if (is_local_target(target)) return grpc::InsecureChannelCredentials();
-    return invalid("--controlplane",
-                   "'" + target + "' is not on this host: give --tls-cert, --tls-key and --tls-ca to reach it");
+    return invalid(
+        "--controlplane",
+        "'" + target + "' is not on this host: give --tls-cert, --tls-key and --tls-ca to reach it");
   }
   auto pem = load_pem(files);
   if (!pem) return pem.error();
@@ -86,7 +87,8 @@ inline Result<std::shared_ptr<grpc::ServerCredentials>> server_credentials(const
                                                                            const TlsFiles& files) {
   if (!files.enabled()) {
     if (is_local_target(address)) return grpc::InsecureServerCredentials();
-    return invalid("--grpc", "'" + address + "' is reachable from other hosts: give --tls-cert, --tls-key and --tls-ca");
+    return invalid(
+        "--grpc", "'" + address + "' is reachable from other hosts: give --tls-cert, --tls-key and --tls-ca");
   }
   auto pem = load_pem(files);
   if (!pem) return pem.error();
@@ -97,9 +99,8 @@ inline Result<std::shared_ptr<grpc::ServerCredentials>> server_credentials(const
 }
 
 /// A channel with keepalive, so that a silently dead peer is noticed within seconds.
-inline std::shared_ptr<grpc::Channel> open_channel(const std::string& target,
-                                                   const std::shared_ptr<grpc::ChannelCredentials>& credentials,
-                                                   bool tls) {
+inline std::shared_ptr<grpc::Channel> open_channel(
+    const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& credentials, bool tls) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 5'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 3'000);
