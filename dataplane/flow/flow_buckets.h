@@ -112,11 +112,13 @@ class FlowBuckets {
   void sweep_bucket(std::uint32_t index) noexcept;
   void expire_all(Tick now) noexcept;
   void recount() noexcept;
+  [[nodiscard]] bool has_twin_at_home(FlowSlot at, const FlowBucket& home) const noexcept;
 
   [[nodiscard]] FlowSlot vacant_slot(std::uint32_t index) const noexcept;
   [[nodiscard]] FlowSlot unconfirmed_slot(std::uint32_t index, std::uint64_t digest) const noexcept;
   [[nodiscard]] FlowSlot make_room(std::uint32_t home, std::uint32_t second) noexcept;
   void move(FlowSlot from, FlowSlot to) noexcept;
+  void reclaim(FlowSlot at) noexcept;  // of an expired entry; nothing to do if free
   void occupy(FlowSlot at, std::uint64_t digest, std::uint64_t word, std::uint32_t home) noexcept;
 
   /// The low 48 bits of the entry's digest.
