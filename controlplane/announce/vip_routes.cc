@@ -1,0 +1,232 @@
+#include "controlplane/announce/vip_routes.h"
+
+#include <linux/capability.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/errno.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/route/route.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace penstock {
+namespace {
+
+struct FreeRoute {
+  void operator()(rtnl_route* route) const { rtnl_route_put(route); }
+};
+using Route = std::unique_ptr<rtnl_route, FreeRoute>;
+struct FreeMessage {
+  void operator()(nl_msg* message) const { nlmsg_free(message); }
+};
+using Message = std::unique_ptr<nl_msg, FreeMessage>;
+struct FreeSocket {
+  void operator()(nl_sock* socket) const { nl_socket_free(socket); }
+};
+
+constexpr int kDumpAttempts = 5;
+
+bool may_change_routes() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  if (syscall(SYS_capget, &header, data) != 0) return false;
+  return (data[0].effective & (1u << CAP_NET_ADMIN)) != 0;
+}
+
+std::string prefix(const IpAddr& vip) { return vip.text() + (vip.is_v6() ? "/128" : "/32"); }
+
+/// The VIP that `route` announces, or false in `.second` when it has another shape.
+std::pair<IpAddr, bool> vip_of(rtnl_route* route) {
+  nl_addr* dst = rtnl_route_get_dst(route);
+  if (dst == nullptr || rtnl_route_get_type(route) != RTN_BLACKHOLE) return {{}, false};
+  const auto* bytes = static_cast<const std::uint8_t*>(nl_addr_get_binary_addr(dst));
+  if (rtnl_route_get_family(route) == AF_INET && nl_addr_get_prefixlen(dst) == 32) {
+    Ipv4Addr a;
+    std::copy_n(bytes, a.bytes.size(), a.bytes.begin());
+    return {a, true};
+  }
+  if (rtnl_route_get_family(route) == AF_INET6 && nl_addr_get_prefixlen(dst) == 128) {
+    Ipv6Addr a;
+    std::copy_n(bytes, a.bytes.size(), a.bytes.begin());
+    return {a, true};
+  }
+  return {{}, false};
+}
+
+std::string route_text(rtnl_route* route) {
+  char text[128] = "default";
+  if (nl_addr* dst = rtnl_route_get_dst(route)) nl_addr2str(dst, text, sizeof text);
+  return text;
+}
+
+/// Counts failures, keeps the first sentence.
+struct Failures {
+  std::string first;
+  std::size_t count = 0;
+
+  void add(std::string sentence) {
+    if (count++ == 0) first = std::move(sentence);
+  }
+};
+
+}  // namespace
+
+struct VipRoutes::Netlink {
+  VipRouteOptions options;
+  std::unique_ptr<nl_sock, FreeSocket> socket;
+
+  [[nodiscard]] std::uint32_t table(bool v6) const { return v6 ? options.table_v6 : options.table_v4; }
+
+  Result<std::vector<Route>> ours();
+  Status dump(int family, std::vector<Route>& out);
+  int add(const IpAddr& vip);
+};
+
+/// Asks the kernel for one table only: a gateway may carry a full Internet table beside ours.
+Status VipRoutes::Netlink::dump(int family, std::vector<Route>& out) {
+  struct Collector {
+    const VipRouteOptions& options;
+    std::uint32_t table;
+    std::vector<Route>& routes;
+  } collector{options, table(family == AF_INET6), out};
+
+  for (int attempt = 0; attempt < kDumpAttempts; ++attempt) {
+    out.clear();
+    Message request(nlmsg_alloc_simple(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP));
+    rtmsg header{};
+    header.rtm_family = static_cast<unsigned char>(family);
+    nlmsg_append(request.get(), &header, sizeof header, NLMSG_ALIGNTO);
+    nla_put_u32(request.get(), RTA_TABLE, collector.table);
+    const auto collect = [](nl_msg* message, void* argument) -> int {
+      auto& to = *static_cast<Collector*>(argument);
+      rtnl_route* parsed = nullptr;
+      if (rtnl_route_parse(nlmsg_hdr(message), &parsed) < 0) return NL_OK;
+      Route route(parsed);
+      const bool mine = rtnl_route_get_protocol(parsed) == to.options.protocol &&
+                        rtnl_route_get_table(parsed) == to.table &&
+                        (rtnl_route_get_flags(parsed) & RTM_F_CLONED) == 0;
+      if (mine) to.routes.push_back(std::move(route));
+      return NL_OK;
+    };
+    nl_socket_modify_cb(socket.get(), NL_CB_VALID, NL_CB_CUSTOM, collect, &collector);
+    int rc = nl_send_auto(socket.get(), request.get());
+    if (rc >= 0) rc = nl_recvmsgs_default(socket.get());
+    nl_socket_modify_cb(socket.get(), NL_CB_VALID, NL_CB_DEFAULT, nullptr, nullptr);
+    if (rc == -NLE_OBJ_NOTFOUND) return Ok{};  // the table does not exist before its first route
+    if (rc >= 0) return Ok{};
+    if (rc != -NLE_DUMP_INTR) {
+      return unavailable("the kernel refused to list route table " + std::to_string(collector.table) + ": " +
+                         nl_geterror(rc));
+    }
+  }
+  return unavailable("route table " + std::to_string(collector.table) +
+                     " changes faster than it can be read");
+}
+
+Result<std::vector<Route>> VipRoutes::Netlink::ours() {
+  std::vector<Route> all;
+  for (int family : {AF_INET, AF_INET6}) {
+    std::vector<Route> routes;
+    auto status = dump(family, routes);
+    if (!status) return status.error();
+    std::move(routes.begin(), routes.end(), std::back_inserter(all));
+  }
+  return all;
+}
+
+int VipRoutes::Netlink::add(const IpAddr& vip) {
+  Route route(rtnl_route_alloc());
+  const int family = vip.is_v6() ? AF_INET6 : AF_INET;
+  std::unique_ptr<nl_addr, decltype(&nl_addr_put)> dst(nl_addr_build(family, vip.data(), vip.size()),
+                                                       &nl_addr_put);
+  nl_addr_set_prefixlen(dst.get(), vip.is_v6() ? 128 : 32);
+  rtnl_route_set_family(route.get(), static_cast<std::uint8_t>(family));
+  rtnl_route_set_dst(route.get(), dst.get());
+  rtnl_route_set_table(route.get(), table(vip.is_v6()));
+  rtnl_route_set_protocol(route.get(), options.protocol);
+  rtnl_route_set_type(route.get(), RTN_BLACKHOLE);
+  rtnl_route_set_scope(route.get(), RT_SCOPE_UNIVERSE);
+  return rtnl_route_add(socket.get(), route.get(), NLM_F_CREATE | NLM_F_EXCL);
+}
+
+VipRoutes::VipRoutes(std::unique_ptr<Netlink> netlink) : netlink_(std::move(netlink)) {}
+VipRoutes::~VipRoutes() = default;
+
+Result<std::unique_ptr<VipRoutes>> VipRoutes::open(const VipRouteOptions& options) {
+  if (options.protocol <= RTPROT_STATIC)
+    return invalid("route_protocol", "must be 5–255; 0–4 mean the kernel's own");
+  if (options.table_v4 == 0) return invalid("route_table", "must not be 0");
+  if (options.table_v6 == 0) return invalid("route_table_v6", "must not be 0");
+  if (!may_change_routes()) {
+    return Error{ErrorCode::kPermissionDenied, "changing routes needs root or the capability CAP_NET_ADMIN"};
+  }
+  auto netlink = std::make_unique<Netlink>();
+  netlink->options = options;
+  netlink->socket.reset(nl_socket_alloc());
+  const int rc = nl_connect(netlink->socket.get(), NETLINK_ROUTE);
+  if (rc < 0) return unavailable(std::string("no netlink socket: ") + nl_geterror(rc));
+  const int fd = nl_socket_get_fd(netlink->socket.get());
+  const int strict = 1;
+  if (setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &strict, sizeof strict) != 0) {
+    return unavailable("this kernel cannot list a single route table; Linux 4.20 or later is needed");
+  }
+  // The kernel answers at once; the limit only keeps a lost answer from hanging the caller.
+  const timeval limit{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  return std::unique_ptr<VipRoutes>(new VipRoutes(std::move(netlink)));
+}
+
+Result<VipRoutes::Change> VipRoutes::set(const std::set<IpAddr>& desired) {
+  auto present = netlink_->ours();
+  if (!present) return present.error();
+  Change change;
+  Failures failures;
+  std::set<IpAddr> kept;
+  for (const Route& route : *present) {
+    const auto [vip, shaped] = vip_of(route.get());
+    if (shaped && desired.count(vip) != 0 && kept.insert(vip).second) continue;
+    const int rc = rtnl_route_delete(netlink_->socket.get(), route.get(), 0);
+    if (rc == 0) {
+      ++change.deleted;
+    } else if (rc != -NLE_OBJ_NOTFOUND) {
+      failures.add("cannot delete route " + route_text(route.get()) + ": " + nl_geterror(rc));
+    }
+  }
+  for (const IpAddr& vip : desired) {
+    if (kept.count(vip) != 0) continue;
+    const int rc = netlink_->add(vip);
+    const std::string where = prefix(vip) + " in route table " + std::to_string(netlink_->table(vip.is_v6()));
+    if (rc == 0) {
+      ++change.added;
+    } else if (rc == -NLE_EXIST) {
+      failures.add("cannot announce " + where + ": somebody else's route for it is there; delete that route");
+    } else {
+      failures.add("cannot announce " + where + ": " + nl_geterror(rc));
+    }
+  }
+  if (failures.count == 0) return change;
+  const std::string more = failures.count > 1 ? " (and " + std::to_string(failures.count - 1) + " more)" : "";
+  return unavailable(failures.first + more);
+}
+
+Result<std::set<IpAddr>> VipRoutes::announced() {
+  auto present = netlink_->ours();
+  if (!present) return present.error();
+  std::set<IpAddr> vips;
+  for (const Route& route : *present) {
+    if (const auto [vip, shaped] = vip_of(route.get()); shaped) vips.insert(vip);
+  }
+  return vips;
+}
+
+}  // namespace penstock
