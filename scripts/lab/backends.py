@@ -1,0 +1,80 @@
+"""What a backend serves: nginx on port 80 and the UDP echo on port 7, on every address it has."""
+from __future__ import annotations
+
+import os
+import signal
+
+from .system import LOGS, ROOT, RUN, LabError, pid_of, run, spawn, wait_until
+from .topology import BACKENDS, Host
+
+LARGE_BYTES = 65536  # of the pattern that penstock-traffic checks
+
+
+def start_services(h: Host) -> None:
+    start_nginx(h)
+    echo = ROOT / "build/release/tests/penstock-echo"
+    if not echo.exists():
+        raise LabError(f"{echo} is missing: build first (scripts/demo.sh and scripts/test.sh do)", 69)
+    spawn(f"{h.name}-echo", [str(echo), h.name], ns=h.namespace)
+
+
+def wait_for_services() -> None:
+    for h in BACKENDS:
+        wait_until(f"nginx and the echo server of {h.name}", lambda h=h: _listening(h), 10,
+                   alive=[f"{h.name}-nginx", f"{h.name}-echo"])
+
+
+def start_nginx(h: Host) -> None:
+    folder = RUN / "nginx" / h.name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "large").write_text("0123456789abcdef" * (LARGE_BYTES // 16))
+    config = folder / "nginx.conf"
+    config.write_text(f"""\
+daemon off;
+user root;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  keepalive_timeout 600s;
+  keepalive_requests 1000000;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  add_header X-Backend {h.name} always;
+  server {{
+    listen 80;
+    listen [::]:80;
+    location = / {{ return 200 "{h.name}\\n"; }}
+    location = /large {{ root {folder}; }}
+  }}
+}}
+""")
+    spawn(f"{h.name}-nginx", ["nginx", "-e", str(LOGS / f"{h.name}-nginx.log"), "-c", str(config)], ns=h.namespace)
+
+
+def restart_nginx(h: Host) -> None:
+    """The polite way: nginx ends when its connections have, a new one starts."""
+    name = f"{h.name}-nginx"
+    pid = pid_of(name)
+    if pid is not None:
+        os.kill(pid, signal.SIGQUIT)
+        wait_until(f"{name} to end", lambda: pid_of(name) is None, 10)
+    start_nginx(h)
+    wait_until(f"nginx of {h.name} to listen again", lambda: _listening(h), 10, alive=[name])
+
+
+def open_connections(h: Host) -> int:
+    """Established TCP connections to port 80."""
+    out = run(["ss", "-Htn", "state", "established", "sport", "=", ":80"], ns=h.namespace)
+    return len(out.splitlines())
+
+
+def _listening(h: Host) -> bool:
+    tcp = run(["ss", "-Htln", "sport", "=", ":80"], ns=h.namespace).splitlines()
+    udp = run(["ss", "-Huln", "sport", "=", ":7"], ns=h.namespace).splitlines()
+    return len(tcp) >= 2 and len(udp) >= 2

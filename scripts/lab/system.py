@@ -1,0 +1,147 @@
+"""Running commands in namespaces, and waiting for conditions instead of sleeping."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = Path("/run/penstock-lab")
+LOGS = RUN / "log"
+
+
+class LabError(Exception):
+    """One sentence for the person at the terminal; code is the process's exit code (sysexits)."""
+
+    def __init__(self, message: str, code: int = 1):
+        super().__init__(message)
+        self.code = code
+
+
+def say(message: str) -> None:
+    print(message, flush=True)
+
+
+def in_namespace(ns: str, command: list[str]) -> list[str]:
+    # nsenter and not "ip netns exec": the latter mounts a fresh /sys and so hides /sys/fs/bpf.
+    return ["nsenter", f"--net=/var/run/netns/{ns}", "--", *command]
+
+
+def run(command: list[str], *, ns: str | None = None, check: bool = True, timeout: float = 30,
+        input_text: str | None = None) -> str:
+    """Runs a command to its end and returns its standard output. check: a failure raises LabError."""
+    full = in_namespace(ns, command) if ns else command
+    try:
+        done = subprocess.run(full, capture_output=True, text=True, timeout=timeout, input=input_text)
+    except FileNotFoundError as e:
+        raise LabError(f"{e.filename} is not installed: run scripts/install-deps.sh", 69) from e
+    except subprocess.TimeoutExpired as e:
+        raise LabError(f"'{' '.join(full)}' did not end within {timeout:.0f} s") from e
+    if check and done.returncode != 0:
+        where = f" in {ns}" if ns else ""
+        raise LabError(f"'{' '.join(command)}'{where} failed: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+def spawn(name: str, command: list[str], *, ns: str, env: dict[str, str] | None = None) -> int:
+    """Starts a long-running process of the lab; output goes to log/NAME.log, its pid to NAME.pid."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    with open(LOGS / f"{name}.log", "ab") as log:
+        process = subprocess.Popen(in_namespace(ns, command), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                   start_new_session=True, env={**os.environ, **(env or {})}, cwd="/")
+    (RUN / f"{name}.pid").write_text(f"{process.pid}\n")
+    return process.pid
+
+
+def pid_of(name: str) -> int | None:
+    """The pid of a process that spawn() started, while it lives."""
+    try:
+        pid = int((RUN / f"{name}.pid").read_text())
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (OSError, ValueError, IndexError):
+        return None
+    return None if state == "Z" else pid
+
+
+def stop(name: str, *, deadline_seconds: float = 5) -> None:
+    """SIGTERM, then SIGKILL after the deadline. Silent when the process is already gone."""
+    pid = pid_of(name)
+    if pid is None:
+        return
+    os.kill(pid, signal.SIGTERM)
+    try:
+        wait_until(f"{name} to end", lambda: _gone(pid), deadline_seconds)
+    except LabError:
+        os.kill(pid, signal.SIGKILL)
+
+
+def _gone(pid: int) -> bool:
+    reap()
+    return not Path(f"/proc/{pid}").exists()
+
+
+def reap() -> None:
+    """Collects our own ended children, so that they do not look alive."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0] != 0:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def namespace_pids(ns: str) -> list[int]:
+    out = subprocess.run(["ip", "netns", "pids", ns], capture_output=True, text=True).stdout
+    return [int(p) for p in out.split()]
+
+
+def kill_namespace(ns: str, sig: signal.Signals) -> int:
+    """Signals every process that lives in a namespace; returns how many there were."""
+    pids = namespace_pids(ns)
+    for pid in pids:
+        try:
+            os.kill(pid, sig)
+        except ProcessLookupError:
+            pass
+    return len(pids)
+
+
+def wait_until(what: str, condition: Callable[[], object], deadline_seconds: float, *,
+               logs: list[str] | None = None, alive: list[str] | None = None, interval: float = 0.05) -> float:
+    """Waits until the condition is true and returns how long that took, in seconds.
+
+    alive: processes without which waiting is pointless. On failure the sentence names the condition, and
+    the last lines of the given logs follow it.
+    """
+    start = time.monotonic()
+    while True:
+        if condition():
+            return time.monotonic() - start
+        dead = [n for n in alive or [] if pid_of(n) is None]
+        elapsed = time.monotonic() - start
+        if dead or elapsed > deadline_seconds:
+            reason = f"{', '.join(dead)} ended" if dead else f"not within {deadline_seconds:.0f} s"
+            raise LabError(f"waited for {what}: {reason}.{_tails((logs or []) + dead)}")
+        time.sleep(interval)
+
+
+def _tails(names: list[str], lines: int = 8) -> str:
+    text = ""
+    for name in dict.fromkeys(names):
+        path = LOGS / f"{name}.log"
+        tail = path.read_text(errors="replace").splitlines()[-lines:] if path.exists() else []
+        text += f"\n  {path}:" + "".join(f"\n    {line}" for line in tail or ["(empty)"])
+    return text
+
+
+def require_root() -> None:
+    if os.geteuid() != 0:
+        raise LabError("the lab needs root for network namespaces, hugepages and XDP: run it with sudo", 77)
+
+
+def fail(error: LabError) -> int:
+    print(f"penstock-lab: {error}", file=sys.stderr, flush=True)
+    return error.code
