@@ -1,0 +1,68 @@
+// Document + next hops -> Snapshot.
+//
+// The compiler remembers what it compiled last, so that a change costs what changed: unchanged services keep
+// their Maglev tables, unchanged backends their records, and all keep their indexes.
+//
+// Backend indexes live in flow tables, so they are handed out carefully:
+// - the same (service id, backend id, address) keeps its index, also when it is removed and comes back;
+// - the index of a removed backend goes to another one only after every flow entry that may name it has
+// expired:
+//   the longest idle timeout that the service ever had, plus the flow table's slack;
+// - until then, and after, a flow entry that names it counts as a miss.
+//
+// Every snapshot that compile() returns must be published before the next call, in order.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "dataplane/config/document.h"
+#include "dataplane/config/index_pool.h"
+#include "dataplane/config/next_hops.h"
+#include "dataplane/config/snapshot.h"
+#include "penstock/base/result.h"
+#include "penstock/base/units.h"
+
+namespace penstock {
+
+/// LcoreCounters need room for these many.
+inline constexpr std::uint32_t kMaxServiceIndexes =
+    2 * kMaxServices;                                          // a removed one's waits for a generation
+inline constexpr std::uint32_t kMaxBackendIndexes = 1U << 18;  // living and quarantined
+static_assert(kMaxBackendIndexes <= kNoBackend, "the flow table stores 24 bits");
+
+/// Owned and called by the control thread.
+class Compiler {
+ public:
+  Compiler();
+
+  /// document: validated. now: monotonic; paces the quarantine.
+  /// InvalidArgument, naming the field, when the backends do not fit kMaxBackendIndexes. Nothing that runs
+  /// changes then, and the next call may succeed.
+  [[nodiscard]] Result<std::unique_ptr<const Snapshot>> compile(const Document& document,
+                                                                const NextHops& next_hops, Nanoseconds now);
+
+ private:
+  using CompiledPtr = std::shared_ptr<const CompiledService>;
+
+  Result<CompiledPtr> compile_service(const ServiceDocument& document, const CompiledService* before);
+  Status assign_backends(CompiledService& service);
+  void forget_absent(const Document& document, Nanoseconds now);
+  void write_records(const CompiledService& service, const NextHops& next_hops,
+                     BackendRecords& records) const;
+  [[nodiscard]] std::shared_ptr<const VipClassifier> classify() const;
+
+  std::map<std::string, CompiledPtr> services_;                // by id, as compiled last
+  std::unordered_map<std::string, Nanoseconds> longest_idle_;  // by service id
+  IndexPool service_indexes_;
+  IndexPool backend_indexes_;
+  NextHops next_hops_;
+  std::shared_ptr<const BackendRecords> records_;
+  std::shared_ptr<const VipClassifier> classifier_;
+};
+
+}  // namespace penstock

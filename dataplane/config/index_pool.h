@@ -1,0 +1,60 @@
+// Small dense numbers for named things, stable while the thing lives and not given to another before its
+// quarantine is over. Control thread only.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <queue>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "penstock/base/units.h"
+
+namespace penstock {
+
+class IndexPool {
+ public:
+  explicit IndexPool(std::uint32_t capacity) : capacity_(capacity) {}
+
+  /// The index of `name`: the one that it has, or had and has not lost yet, or a free one. Nothing when all
+  /// are in use or in quarantine.
+  [[nodiscard]] std::optional<std::uint32_t> claim(const std::string& name);
+
+  /// `name` is gone: its index is kept for it until `until`, then free. Unknown names are ignored.
+  void retire(const std::string& name, Nanoseconds until);
+
+  /// Frees what has been in quarantine long enough.
+  void advance(Nanoseconds now);
+
+  /// Indexes claimed for a name that did not have them before, since the last call.
+  [[nodiscard]] std::vector<std::uint32_t> take_fresh();
+
+  /// One more than the greatest index ever claimed.
+  [[nodiscard]] std::uint32_t bound() const noexcept { return next_; }
+  [[nodiscard]] std::size_t quarantined() const noexcept { return quarantined_; }
+  [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
+
+ private:
+  struct Holding {
+    std::uint32_t index;
+    bool retired = false;
+    Nanoseconds until{};
+  };
+  struct Retirement {
+    Nanoseconds until;
+    std::string name;
+    bool operator>(const Retirement& other) const { return until > other.until; }
+  };
+
+  std::uint32_t capacity_;
+  std::uint32_t next_ = 0;
+  std::size_t quarantined_ = 0;
+  std::unordered_map<std::string, Holding> holdings_;
+  std::priority_queue<Retirement, std::vector<Retirement>, std::greater<>> retirements_;
+  std::deque<std::uint32_t> free_;
+  std::vector<std::uint32_t> fresh_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,93 @@
+// One generation of configuration as the packet path reads it. Immutable: workers read it without locks, the
+// control thread publishes the next one and retires this one after quiescence (publisher.h). Parts that did
+// not change (Maglev tables, backend records, the classifier) are shared between consecutive snapshots.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dataplane/config/backend_record.h"
+#include "dataplane/config/document.h"
+#include "dataplane/config/vip_classifier.h"
+#include "dataplane/flow/flow_bucket.h"
+#include "dataplane/flow/flow_clock.h"
+#include "dataplane/hash/flow_hash.h"
+#include "dataplane/hash/maglev.h"
+
+namespace penstock {
+
+/// A service as compiled, for readers off the hot path (stats, dumps, the next compilation).
+struct CompiledService {
+  ServiceDocument document;  // backends in ascending order of their ids
+  ServiceIndex index = kNoService;
+  std::vector<BackendIndex> backends;  // of document.backends, in the same order; what Maglev owners index
+  std::shared_ptr<const MaglevBase> base;
+  std::shared_ptr<const MaglevTable> table;  // null when no backend takes new flows
+};
+
+/// A service as select reads it. Points into the CompiledService that the snapshot keeps alive.
+struct alignas(64) ServiceRecord {
+  const std::uint16_t* owners = nullptr;   // Maglev slots; null: no backend takes new flows
+  const BackendIndex* backends = nullptr;  // owner -> BackendIndex
+  std::uint32_t table_size = 0;
+  IdleTicks idle;
+
+  /// Precondition: owners != nullptr.
+  [[nodiscard]] const std::uint16_t* slot(std::uint64_t hash) const noexcept {
+    return owners + slot_of(hash, table_size);
+  }
+};
+
+using BackendRecords = std::vector<BackendRecord>;
+
+class Snapshot {
+ public:
+  /// No service: every packet is kNotVip. What a worker runs before the first configuration.
+  Snapshot();
+
+  // The hot path.
+  [[nodiscard]] const VipClassifier& classifier() const noexcept { return *classifier_; }
+  [[nodiscard]] const HashSecret& secret() const noexcept { return secret_; }
+  [[nodiscard]] const ServiceRecord& service(ServiceIndex index) const noexcept { return services_[index]; }
+  [[nodiscard]] const BackendRecord& backend(BackendIndex index) const noexcept { return backends_[index]; }
+  /// The flow table may name an index that this snapshot has never heard of.
+  [[nodiscard]] bool holds(BackendIndex index) const noexcept { return index < backend_count_; }
+
+  // Off the hot path.
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+  [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+  [[nodiscard]] std::span<const std::shared_ptr<const CompiledService>> services() const noexcept {
+    return compiled_;
+  }
+  /// The service of a living backend and its position there; {nullptr, 0} if the index is not in use.
+  struct BackendPlace {
+    const CompiledService* service;
+    std::size_t position;
+  };
+  [[nodiscard]] BackendPlace find_backend(BackendIndex index) const;
+  /// Indexes that have a new owner since the snapshot before: their counters start at zero (Publisher does
+  /// it).
+  [[nodiscard]] std::span<const ServiceIndex> fresh_services() const noexcept { return fresh_services_; }
+  [[nodiscard]] std::span<const BackendIndex> fresh_backends() const noexcept { return fresh_backends_; }
+
+ private:
+  friend class Compiler;
+
+  const BackendRecord* backends_ = nullptr;
+  std::size_t backend_count_ = 0;
+  std::vector<ServiceRecord> services_;
+  std::shared_ptr<const VipClassifier> classifier_;
+  HashSecret secret_;
+
+  std::uint64_t epoch_ = 0;
+  std::uint64_t generation_ = 0;
+  std::shared_ptr<const BackendRecords> records_;
+  std::vector<std::shared_ptr<const CompiledService>> compiled_;
+  std::vector<ServiceIndex> fresh_services_;
+  std::vector<BackendIndex> fresh_backends_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,45 @@
+// The packet path: parse -> classify -> select -> encap, run to completion on one lcore.
+//
+//   parse     finds addresses, ports and lengths; reads nothing but the packet
+//   classify  (VIP, protocol, port) -> service; everything not for a VIP leaves here as kNotVip
+//   select    flow table, or Maglev slot for a packet without an entry
+//   encap     outer headers into the headroom, DSCP/ECN copied, inner TTL less one
+//
+// Each stage walks the burst and prefetches what the next one reads, so that the misses of 32 packets
+// overlap. No stage allocates, logs, locks or reads a clock.
+//
+// A worker's loop:
+//
+//   burst.packets[i].set(frame, length, headroom) for each packet; burst.count = n;
+//   pipeline.run(publisher.current(), burst, now);
+//   ... send the kForwarded ones; those that the port did not take become Outcome::kTxFull ...
+//   pipeline.account(burst);
+//   ... report a quiescent state ...
+#pragma once
+
+#include "dataplane/config/snapshot.h"
+#include "dataplane/flow/flow_table.h"
+#include "dataplane/pipeline/packet.h"
+#include "dataplane/stats/lcore_counters.h"
+#include "penstock/base/units.h"
+
+namespace penstock {
+
+/// One per worker. Not thread-safe; references must outlive it.
+class Pipeline {
+ public:
+  Pipeline(FlowTable& flows, LcoreCounters& counters) noexcept : flows_(flows), counters_(counters) {}
+
+  /// Decides and rewrites every packet of the burst. `now`: monotonic, the same clock on every call.
+  void run(const Snapshot& snapshot, Burst& burst, Nanoseconds now) noexcept;
+
+  /// Counts the burst's outcomes; exactly once per burst, after transmission, so that received = sum of
+  /// outcomes.
+  void account(const Burst& burst) noexcept;
+
+ private:
+  FlowTable& flows_;
+  LcoreCounters& counters_;
+};
+
+}  // namespace penstock
