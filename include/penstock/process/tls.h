@@ -17,6 +17,10 @@
 
 namespace penstock {
 
+/// A whole configuration or its statistics at full size (100,000 backends) passes gRPC's default limit of 4 MiB.
+/// Both ends of every stream receive up to this much.
+inline constexpr int kMaxMessageBytes = 64 << 20;
+
 inline constexpr const char* kControlPlaneTlsName = "penstock-controlplane";
 
 /// PEM files. All three or none.
@@ -106,6 +110,7 @@ inline std::shared_ptr<grpc::Channel> open_channel(
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 3'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   if (tls) arguments.SetSslTargetNameOverride(kControlPlaneTlsName);
   return grpc::CreateCustomChannel(target, credentials, arguments);
 }
