@@ -1,0 +1,20 @@
+// The rules between services: ids and VIP keys are unique, no VIP is a backend's address, and there are not
+// too many. Within one service the parser has already checked everything.
+#pragma once
+
+#include <span>
+
+#include "controlplane/model/desired_state.h"
+#include "controlplane/model/problems.h"
+
+namespace penstock {
+
+/// Checks a whole set against itself; fields are "services[I].…". O(n log n).
+void check_services(std::span<const Service> services, Problems& problems);
+
+/// What stands against putting `service` into `state`, where a service of the same id would be replaced.
+/// Fields are relative to the service ("vip"). O(services + backends) of `state`, about a millisecond at full
+/// size.
+[[nodiscard]] Problems conflicts(const DesiredState& state, const Service& service);
+
+}  // namespace penstock

@@ -1,0 +1,32 @@
+// The desired state as it travels: to gateways as a whole DataplaneConfig, to each node as the list of
+// services that it has to accept packets for.
+#pragma once
+
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "controlplane/model/desired_state.h"
+#include "penstock/proto/config.pb.h"
+#include "penstock/proto/node.pb.h"
+
+namespace penstock {
+
+/// Everything a dataplane needs, services in the order of their ids. Any thread.
+[[nodiscard]] proto::DataplaneConfig to_dataplane_config(const DesiredState& state);
+
+/// Which services have a backend at an address. Built once per generation, so that 5,000 nodes are served by
+/// as many look-ups instead of as many walks over all backends. Immutable after construction; any thread.
+class NodeIndex {
+ public:
+  explicit NodeIndex(const DesiredState& state);
+
+  /// The services of a node with these addresses, ordered by VIP key and each once.
+  [[nodiscard]] proto::NodeDirective directive(std::span<const IpAddr> addresses) const;
+
+ private:
+  std::uint64_t generation_;
+  std::unordered_map<IpAddr, std::vector<std::shared_ptr<const Service>>> by_address_;
+};
+
+}  // namespace penstock
