@@ -95,13 +95,22 @@ void FlowBuckets::move(FlowSlot from, FlowSlot to) noexcept {
   publish(header_->moved, header_->moved + 1);
 }
 
-FlowSlot FlowBuckets::make_room(std::uint32_t home, std::uint32_t second) noexcept {
+void FlowBuckets::vacate(FlowSlot at) noexcept {
+  const std::uint64_t word = buckets_[at.bucket].words[at.slot];
+  if (!flow_word::lives(word, header_->clock)) return reclaim(at);
+  clear(at);
+  publish(header_->evicted, header_->evicted + 1);
+}
+
+FlowSlot FlowBuckets::make_room(std::uint32_t home, std::uint32_t second, std::uint64_t digest,
+                                MayEvict may_evict) noexcept {
   std::array<Step, kSearchBuckets> steps;
   std::size_t known = 0;
   const auto reach = [&](std::uint32_t index, std::size_t parent, std::uint32_t slot) {
     for (std::size_t i = 0; i < known; ++i) {
       if (steps[i].bucket == index) return;
     }
+    if (known == kSearchBuckets) return;
     steps[known++] = {index, static_cast<std::uint8_t>(parent), static_cast<std::uint8_t>(slot)};
   };
   reach(home, 0, kSlotsPerBucket);
@@ -113,12 +122,14 @@ FlowSlot FlowBuckets::make_room(std::uint32_t home, std::uint32_t second) noexce
       __builtin_prefetch(&buckets_[others[slot]]);
     }
     for (std::uint32_t slot = 0; slot < kSlotsPerBucket; ++slot) {
+      // A bucket that is on the path already has no hole, or the search would have ended there.
       FlowSlot hole = vacant_slot(others[slot]);
+      if (!hole.found() && may_evict == MayEvict::kYes) hole = unconfirmed_slot(others[slot], digest);
       if (!hole.found()) {
-        if (known < kSearchBuckets) reach(others[slot], at, slot);
+        reach(others[slot], at, slot);
         continue;
       }
-      reclaim(hole);
+      vacate(hole);
       FlowSlot moving{steps[at].bucket, slot};
       for (std::size_t step = at;; step = steps[step].parent) {
         move(moving, hole);
@@ -131,28 +142,29 @@ FlowSlot FlowBuckets::make_room(std::uint32_t home, std::uint32_t second) noexce
   return {};
 }
 
-InsertResult FlowBuckets::place(std::uint64_t digest, std::uint64_t word) noexcept {
-  const std::uint32_t home = home_of(digest);
-  const std::uint32_t second = other_of(home, digest);
+FlowSlot FlowBuckets::find_room(std::uint32_t home, std::uint32_t second, std::uint64_t digest) noexcept {
+  // Above 31/32 a search mostly fails, and is what a flood would cost most by: give up at once there.
+  const std::uint64_t search_limit = slot_count() - slot_count() / 32;
   FlowSlot at = vacant_slot(home);
   if (!at.found()) at = vacant_slot(second);
-  // Above 31/32 the search mostly fails and costs a flood's victims too much: newcomers then evict at once.
-  if (!at.found() && header_->size < slot_count() - slot_count() / 32) at = make_room(home, second);
-  if (at.found()) {
-    reclaim(at);
-    occupy(at, digest, word, home);
-    return InsertResult::kInserted;
-  }
-  at = unconfirmed_slot(home, digest);
+  if (!at.found() && header_->size < search_limit) at = make_room(home, second, digest, MayEvict::kNo);
+  if (!at.found()) at = unconfirmed_slot(home, digest);
   if (!at.found()) at = unconfirmed_slot(second, digest);
+  if (!at.found() && header_->confirmed < search_limit) at = make_room(home, second, digest, MayEvict::kYes);
+  return at;
+}
+
+InsertResult FlowBuckets::place(std::uint64_t digest, std::uint64_t word) noexcept {
+  const std::uint32_t home = home_of(digest);
+  const std::uint64_t evicted_before = header_->evicted;
+  const FlowSlot at = find_room(home, other_of(home, digest), digest);
   if (!at.found()) {
     publish(header_->full, header_->full + 1);
     return InsertResult::kFull;
   }
-  clear(at);
+  vacate(at);
   occupy(at, digest, word, home);
-  publish(header_->evicted, header_->evicted + 1);
-  return InsertResult::kEvicted;
+  return header_->evicted == evicted_before ? InsertResult::kInserted : InsertResult::kEvicted;
 }
 
 }  // namespace penstock

@@ -69,8 +69,7 @@ class BasicFlowTable : public FlowBuckets {
   /// The flow's backend, or kNoBackend; a hit takes the packet into account (state, expiry).
   /// A SYN that finds a closing or reset flow begins another connection: a miss, and insert() will replace
   /// the flow.
-  [[nodiscard]] BackendIndex find_and_refresh(std::uint64_t digest, PacketKind kind,
-                                              const IdleTicks& idle) noexcept;
+  BackendIndex find_and_refresh(std::uint64_t digest, PacketKind kind, const IdleTicks& idle) noexcept;
 
   /// find_and_refresh() for a burst whose home buckets were prefetched; overlaps the misses on second buckets
   /// too.
