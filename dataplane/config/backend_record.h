@@ -21,7 +21,7 @@ struct alignas(64) BackendRecord {
   static constexpr std::uint8_t kOuterV6 = 8;
   static constexpr std::uint8_t kGue = 16;
 
-  ServiceIndex service = kNoService;
+  ServiceIndex service = kNoServiceIndex;
   std::uint16_t mtu = 0;  // longest outer IP packet
   std::uint16_t egress_port = 0;
   std::uint16_t checksum_base = 0;  // folded sum of the outer IPv4 header as it stands here

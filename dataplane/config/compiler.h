@@ -17,7 +17,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "dataplane/config/document.h"
@@ -48,21 +47,30 @@ class Compiler {
 
  private:
   using CompiledPtr = std::shared_ptr<const CompiledService>;
+  using Services = std::map<std::string, CompiledPtr>;  // by id
+  struct Change {
+    CompiledPtr before;  // null: new
+    CompiledPtr after;   // null: removed
+  };
 
-  Result<CompiledPtr> compile_service(const ServiceDocument& document, const CompiledService* before);
-  Status assign_backends(CompiledService& service);
-  void forget_absent(const Document& document, Nanoseconds now);
-  void write_records(const CompiledService& service, const NextHops& next_hops,
-                     BackendRecords& records) const;
-  [[nodiscard]] std::shared_ptr<const VipClassifier> classify() const;
+  /// The services of the document, those that did not change shared with services_.
+  Result<Services> compile_services(const Document& document);
+  Result<CompiledPtr> compile_service(const ServiceDocument& document, const CompiledService* before,
+                                      const std::string& field);
+  Status assign_indexes(CompiledService& service, const std::string& field);
+  [[nodiscard]] static std::vector<Change> changes(const Services& before, const Services& after);
 
-  std::map<std::string, CompiledPtr> services_;                // by id, as compiled last
-  std::unordered_map<std::string, Nanoseconds> longest_idle_;  // by service id
-  IndexPool service_indexes_;
-  IndexPool backend_indexes_;
+  void retire(const std::vector<Change>& changes, Nanoseconds now);
+  void update_records(const Services& after, const std::vector<Change>& changes, const NextHops& next_hops);
+  void update_classifier(const Services& after, const std::vector<Change>& changes);
+
+  // As of the last successful call.
+  Services services_;
   NextHops next_hops_;
   std::shared_ptr<const BackendRecords> records_;
   std::shared_ptr<const VipClassifier> classifier_;
+  IndexPool service_indexes_;
+  IndexPool backend_indexes_;
 };
 
 }  // namespace penstock

@@ -19,17 +19,20 @@ class IndexPool {
   explicit IndexPool(std::uint32_t capacity) : capacity_(capacity) {}
 
   /// The index of `name`: the one that it has, or had and has not lost yet, or a free one. Nothing when all
-  /// are in use or in quarantine.
+  /// are in use or in quarantine. Provisional until commit().
   [[nodiscard]] std::optional<std::uint32_t> claim(const std::string& name);
 
-  /// `name` is gone: its index is kept for it until `until`, then free. Unknown names are ignored.
+  /// Keeps the claims since the last commit; returns those indexes among them that changed hands.
+  std::vector<std::uint32_t> commit();
+  /// Undoes the claims since the last commit.
+  void roll_back();
+
+  /// `name` is gone: its index is kept for it until `until` (or longer, if an earlier retirement said so),
+  /// then free. Unknown names are ignored.
   void retire(const std::string& name, Nanoseconds until);
 
   /// Frees what has been in quarantine long enough.
   void advance(Nanoseconds now);
-
-  /// Indexes claimed for a name that did not have them before, since the last call.
-  [[nodiscard]] std::vector<std::uint32_t> take_fresh();
 
   /// One more than the greatest index ever claimed.
   [[nodiscard]] std::uint32_t bound() const noexcept { return next_; }
@@ -38,7 +41,7 @@ class IndexPool {
 
  private:
   struct Holding {
-    std::uint32_t index;
+    std::uint32_t index = 0;
     bool retired = false;
     Nanoseconds until{};
   };
@@ -47,6 +50,10 @@ class IndexPool {
     std::string name;
     bool operator>(const Retirement& other) const { return until > other.until; }
   };
+  struct Claim {
+    std::string name;
+    bool revived;
+  };
 
   std::uint32_t capacity_;
   std::uint32_t next_ = 0;
@@ -54,7 +61,7 @@ class IndexPool {
   std::unordered_map<std::string, Holding> holdings_;
   std::priority_queue<Retirement, std::vector<Retirement>, std::greater<>> retirements_;
   std::deque<std::uint32_t> free_;
-  std::vector<std::uint32_t> fresh_;
+  std::vector<Claim> claims_;
 };
 
 }  // namespace penstock

@@ -21,9 +21,10 @@ namespace penstock {
 
 /// A service as compiled, for readers off the hot path (stats, dumps, the next compilation).
 struct CompiledService {
-  ServiceDocument document;  // backends in ascending order of their ids
-  ServiceIndex index = kNoService;
+  ServiceDocument document;
+  ServiceIndex index = kNoServiceIndex;
   std::vector<BackendIndex> backends;  // of document.backends, in the same order; what Maglev owners index
+  std::uint32_t longest_idle_seconds = 0;  // the longest idle timeout that it ever had
   std::shared_ptr<const MaglevBase> base;
   std::shared_ptr<const MaglevTable> table;  // null when no backend takes new flows
 };

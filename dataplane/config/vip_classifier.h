@@ -21,7 +21,7 @@ namespace penstock {
 
 /// Index of a service's record, counters and timeouts. Below kMaxServiceIndexes (compiler.h).
 using ServiceIndex = std::uint32_t;
-inline constexpr ServiceIndex kNoService = 0xffff'ffff;
+inline constexpr ServiceIndex kNoServiceIndex = 0xffff'ffff;
 
 class VipClassifier {
  public:
@@ -36,14 +36,14 @@ class VipClassifier {
   [[nodiscard]] bool may_be_vip_v4(std::uint32_t vip) const noexcept { return filtered(mix_v4(vip)); }
   [[nodiscard]] bool may_be_vip_v6(const std::uint8_t* vip) const noexcept { return filtered(mix_v6(vip)); }
 
-  /// kNoService if there is none.
+  /// kNoServiceIndex if there is none.
   [[nodiscard]] ServiceIndex find_v4(std::uint32_t vip, std::uint16_t port_raw,
                                      std::uint8_t protocol) const noexcept {
     const std::uint64_t wanted = key_v4(vip, port_raw, protocol);
     for (std::size_t i = slot_v4(wanted);; i = (i + 1) & mask_v4_) {
       const SlotV4& slot = v4_[i];
       if (slot.key == wanted) return slot.service;
-      if (slot.key == 0) return kNoService;
+      if (slot.key == 0) return kNoServiceIndex;
     }
   }
   [[nodiscard]] ServiceIndex find_v6(const std::uint8_t* vip, std::uint16_t port_raw,
@@ -52,26 +52,26 @@ class VipClassifier {
     for (std::size_t i = slot_v6(mix_v6(vip), rest);; i = (i + 1) & mask_v6_) {
       const SlotV6& slot = v6_[i];
       if (slot.rest == rest && std::memcmp(slot.vip, vip, 16) == 0) return slot.service;
-      if (slot.rest == 0) return kNoService;
+      if (slot.rest == 0) return kNoServiceIndex;
     }
   }
 
   /// Exact, unlike may_be_vip_*.
-  [[nodiscard]] bool is_vip_v4(std::uint32_t vip) const noexcept { return find_v4(vip, 0, 0) != kNoService; }
+  [[nodiscard]] bool is_vip_v4(std::uint32_t vip) const noexcept { return find_v4(vip, 0, 0) != kNoServiceIndex; }
   [[nodiscard]] bool is_vip_v6(const std::uint8_t* vip) const noexcept {
-    return find_v6(vip, 0, 0) != kNoService;
+    return find_v6(vip, 0, 0) != kNoServiceIndex;
   }
 
  private:
   struct SlotV4 {
     std::uint64_t key = 0;  // 0 = free
-    ServiceIndex service = kNoService;
+    ServiceIndex service = kNoServiceIndex;
     std::uint32_t unused = 0;
   };
   struct SlotV6 {
     std::uint8_t vip[16] = {};
     std::uint32_t rest = 0;  // 0 = free
-    ServiceIndex service = kNoService;
+    ServiceIndex service = kNoServiceIndex;
     std::uint64_t unused = 0;
   };
   static_assert(sizeof(SlotV4) == 16 && sizeof(SlotV6) == 32, "no slot straddles two cache lines");

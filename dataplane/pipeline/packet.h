@@ -6,6 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "dataplane/config/vip_classifier.h"
+#include "dataplane/flow/flow_bucket.h"
+#include "dataplane/flow/flow_state.h"
 #include "dataplane/stats/outcome.h"
 
 namespace penstock {
@@ -29,19 +32,22 @@ struct alignas(64) PacketView {
   Outcome outcome;
 
   // Written by parse.
-  std::uint8_t family_v6;  // 0 or 1
-  std::uint8_t protocol;   // transport protocol
-  std::uint8_t tcp_flags;
-  std::uint8_t traffic_class;     // DSCP and ECN
-  Outcome defect;                 // why the packet cannot be balanced if it is for a VIP, or kPending
-  std::uint32_t ip_length;        // bytes of the IP packet: the frame may carry padding behind it
-  std::uint16_t source_port_raw;  // network order, as on the wire
-  std::uint16_t destination_port_raw;
+  Outcome defect;  // why the packet cannot be balanced if it is for a VIP, or kPending
+  bool is_v6;
+  std::uint8_t protocol;       // transport protocol
+  std::uint8_t traffic_class;  // DSCP and ECN
+  PacketKind kind;
+  std::uint32_t ip_length;  // bytes of the IP packet: the frame may carry padding behind it
+  std::uint32_t ports_raw;  // source, then destination, as on the wire
 
-  std::uint64_t hash;     // FlowHash of the 5-tuple
-  std::uint32_t service;  // ServiceIndex, or kNoService
-  std::uint32_t backend;  // BackendIndex, or kNoBackend
-  bool new_flow;
+  std::uint64_t hash;    // flow_hash_v4 or _v6 of the 5-tuple
+  ServiceIndex service;  // or kNoServiceIndex
+  BackendIndex backend;  // or kNoBackend
+  bool new_flow;         // first seen here, and entered or begun by a SYN
+
+  [[nodiscard]] std::uint16_t destination_port_raw() const noexcept {
+    return static_cast<std::uint16_t>(ports_raw >> 16);
+  }
 
   void set(std::uint8_t* frame, std::uint32_t frame_length, std::uint32_t frame_headroom) noexcept {
     data = frame;

@@ -1,0 +1,248 @@
+#include "dataplane/config/compiler.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "dataplane/hash/flow_hash.h"
+
+namespace penstock {
+
+namespace {
+
+constexpr char kSeparator = '\n';  // occurs in no id and no address
+
+std::string backend_name(const ServiceDocument& service, const BackendDocument& backend) {
+  return service.id + kSeparator + backend.id + kSeparator + backend.address.text();
+}
+
+std::uint64_t identity(const std::string& id) { return XXH3_64bits(id.data(), id.size()); }
+
+// Every backend starts out equal in the base table, so a change of weights never rebuilds it.
+std::vector<MaglevBackend> maglev_backends(const ServiceDocument& service) {
+  std::vector<MaglevBackend> out;
+  out.reserve(service.backends.size());
+  for (const BackendDocument& b : service.backends) out.push_back({identity(b.id), 1, b.effective_weight()});
+  return out;
+}
+
+bool same_owners(const ServiceDocument& a, const ServiceDocument& b) {
+  return a.table_size == b.table_size &&
+         std::ranges::equal(a.backends, b.backends, [](const BackendDocument& x, const BackendDocument& y) {
+           return x.id == y.id && x.effective_weight() == y.effective_weight();
+         });
+}
+
+std::uint32_t longest_idle(const IdleTimeoutSeconds& idle) {
+  return std::max({idle.tcp_syn, idle.tcp_established, idle.tcp_closing, idle.udp});
+}
+
+// An entry outlives its timeout by up to a fifteenth and four ticks (flow_clock.h).
+Nanoseconds quarantine(std::uint32_t idle_seconds) {
+  return Nanoseconds::from_seconds(idle_seconds + idle_seconds / 15 + 2);
+}
+
+Status build_tables(CompiledService& service, const CompiledService* before) {
+  const std::vector<MaglevBackend> backends = maglev_backends(service.document);
+  if (before != nullptr && before->base->size() == service.document.table_size &&
+      before->base->fits(backends)) {
+    service.base = before->base;
+    if (same_owners(before->document, service.document)) {
+      service.table = before->table;
+      return Ok{};
+    }
+  } else {
+    auto base = MaglevBase::build(backends, service.document.table_size, identity(service.document.id));
+    if (!base) return base.error();
+    service.base = *base;
+  }
+  if (std::ranges::all_of(backends, [](const MaglevBackend& b) { return b.weight == 0; })) return Ok{};
+  auto table = MaglevTable::build(*service.base, backends);
+  if (!table) return table.error();
+  service.table = std::make_shared<const MaglevTable>(std::move(*table));
+  return Ok{};
+}
+
+ServiceRecord make_service_record(const CompiledService& service) {
+  ServiceRecord record;
+  const IdleTimeoutSeconds& idle = service.document.idle;
+  record.idle = IdleTicks::from_seconds(idle.tcp_syn, idle.tcp_established, idle.tcp_closing, idle.udp);
+  record.backends = service.backends.data();
+  if (service.table != nullptr) {
+    record.owners = service.table->owners().data();
+    record.table_size = service.table->size();
+  }
+  return record;
+}
+
+}  // namespace
+
+Compiler::Compiler()
+    : records_(std::make_shared<const BackendRecords>()),
+      classifier_(std::make_shared<const VipClassifier>(std::span<const VipClassifier::Entry>{})),
+      service_indexes_(kMaxServiceIndexes),
+      backend_indexes_(kMaxBackendIndexes) {}
+
+Result<std::unique_ptr<const Snapshot>> Compiler::compile(const Document& document, const NextHops& next_hops,
+                                                          Nanoseconds now) {
+  service_indexes_.advance(now);
+  backend_indexes_.advance(now);
+  auto compiled = compile_services(document);
+  if (!compiled) {
+    service_indexes_.roll_back();
+    backend_indexes_.roll_back();
+    return compiled.error();
+  }
+  auto snapshot = std::make_unique<Snapshot>();
+  snapshot->fresh_services_ = service_indexes_.commit();
+  snapshot->fresh_backends_ = backend_indexes_.commit();
+
+  const std::vector<Change> changed = changes(services_, *compiled);
+  update_records(*compiled, changed, next_hops);
+  update_classifier(*compiled, changed);
+  retire(changed, now);
+  services_ = std::move(*compiled);
+
+  snapshot->epoch_ = document.epoch;
+  snapshot->generation_ = document.generation;
+  snapshot->secret_ = HashSecret(document.hash_key);
+  snapshot->classifier_ = classifier_;
+  snapshot->records_ = records_;
+  snapshot->backends_ = records_->data();
+  snapshot->backend_count_ = records_->size();
+  snapshot->services_.resize(service_indexes_.bound());
+  for (const auto& [id, service] : services_) {
+    snapshot->services_[service->index] = make_service_record(*service);
+    snapshot->compiled_.push_back(service);
+  }
+  return std::unique_ptr<const Snapshot>(std::move(snapshot));
+}
+
+Result<Compiler::Services> Compiler::compile_services(const Document& document) {
+  Services out;
+  for (std::size_t i = 0; i < document.services.size(); ++i) {
+    const ServiceDocument& service = document.services[i];
+    const auto before = services_.find(service.id);
+    if (before != services_.end() && before->second->document == service) {
+      out.emplace(service.id, before->second);
+      continue;
+    }
+    auto compiled = compile_service(service, before != services_.end() ? before->second.get() : nullptr,
+                                    "services[" + std::to_string(i) + "]");
+    if (!compiled) return compiled.error();
+    out.emplace(service.id, *compiled);
+  }
+  return out;
+}
+
+Result<Compiler::CompiledPtr> Compiler::compile_service(const ServiceDocument& document,
+                                                        const CompiledService* before,
+                                                        const std::string& field) {
+  auto service = std::make_shared<CompiledService>();
+  service->document = document;
+  service->longest_idle_seconds =
+      std::max(longest_idle(document.idle), before != nullptr ? before->longest_idle_seconds : 0);
+  if (auto assigned = assign_indexes(*service, field); !assigned) return assigned.error();
+  if (auto built = build_tables(*service, before); !built) {
+    return Error{built.error().code, built.error().message, field + "." + built.error().field};
+  }
+  return CompiledPtr(std::move(service));
+}
+
+Status Compiler::assign_indexes(CompiledService& service, const std::string& field) {
+  const auto index = service_indexes_.claim(service.document.id);
+  if (!index) return invalid(field, "too many services replaced at once: apply the removals first");
+  service.index = *index;
+  for (const BackendDocument& backend : service.document.backends) {
+    const auto claimed = backend_indexes_.claim(backend_name(service.document, backend));
+    if (!claimed) {
+      return invalid(field + ".backends", "no room: all services together may have " +
+                                              std::to_string(backend_indexes_.capacity()) +
+                                              " backends, of which " +
+                                              std::to_string(backend_indexes_.quarantined()) +
+                                              " places still wait for flows of removed backends to expire");
+    }
+    service.backends.push_back(*claimed);
+  }
+  return Ok{};
+}
+
+std::vector<Compiler::Change> Compiler::changes(const Services& before, const Services& after) {
+  std::vector<Change> out;
+  for (const auto& [id, service] : before) {
+    const auto now = after.find(id);
+    if (now == after.end()) out.push_back({service, nullptr});
+    if (now != after.end() && now->second != service) out.push_back({service, now->second});
+  }
+  for (const auto& [id, service] : after) {
+    if (!before.contains(id)) out.push_back({nullptr, service});
+  }
+  return out;
+}
+
+void Compiler::retire(const std::vector<Change>& changes, Nanoseconds now) {
+  for (const Change& change : changes) {
+    if (change.before == nullptr) continue;
+    const CompiledService& old = *change.before;
+    // The service's own index names nothing but counters: it may pass on with the next snapshot.
+    if (change.after == nullptr) service_indexes_.retire(old.document.id, now);
+    std::vector<BackendIndex> kept =
+        change.after != nullptr ? change.after->backends : std::vector<BackendIndex>{};
+    std::ranges::sort(kept);
+    for (std::size_t i = 0; i < old.backends.size(); ++i) {
+      if (std::ranges::binary_search(kept, old.backends[i])) continue;
+      backend_indexes_.retire(backend_name(old.document, old.document.backends[i]),
+                              now + quarantine(old.longest_idle_seconds));
+    }
+  }
+}
+
+void Compiler::update_records(const Services& after, const std::vector<Change>& changes,
+                              const NextHops& next_hops) {
+  std::shared_ptr<BackendRecords> updated;  // a copy, made at the first difference
+  const auto put = [&](BackendIndex index, const BackendRecord& record) {
+    const BackendRecords& current = updated != nullptr ? *updated : *records_;
+    if (index < current.size() && std::memcmp(&current[index], &record, sizeof record) == 0) return;
+    if (updated == nullptr) {
+      updated = std::make_shared<BackendRecords>(*records_);
+      updated->resize(backend_indexes_.bound());
+    }
+    (*updated)[index] = record;
+  };
+  const auto write = [&](const CompiledService& service) {
+    for (std::size_t i = 0; i < service.backends.size(); ++i) {
+      const BackendDocument& backend = service.document.backends[i];
+      const auto hop = next_hops.find(backend.address);
+      put(service.backends[i], make_backend_record(service.document, service.index, backend,
+                                                   hop != next_hops.end() ? &hop->second : nullptr));
+    }
+  };
+  for (const Change& change : changes) {
+    if (change.before == nullptr) continue;
+    for (const BackendIndex index : change.before->backends) {
+      const bool stays = change.after != nullptr &&
+                         std::ranges::find(change.after->backends, index) != change.after->backends.end();
+      if (!stays) put(index, BackendRecord{});
+    }
+  }
+  if (next_hops != next_hops_) {
+    for (const auto& [id, service] : after) write(*service);
+    next_hops_ = next_hops;
+  } else {
+    for (const Change& change : changes) {
+      if (change.after != nullptr) write(*change.after);
+    }
+  }
+  if (updated != nullptr) records_ = std::move(updated);
+}
+
+void Compiler::update_classifier(const Services& after, const std::vector<Change>& changes) {
+  const bool same_keys = std::ranges::all_of(changes, [](const Change& c) {
+    return c.before != nullptr && c.after != nullptr && c.before->document.key == c.after->document.key;
+  });
+  if (same_keys) return;
+  std::vector<VipClassifier::Entry> entries;
+  for (const auto& [id, service] : after) entries.push_back({service->document.key, service->index});
+  classifier_ = std::make_shared<const VipClassifier>(entries);
+}
+
+}  // namespace penstock

@@ -1,0 +1,24 @@
+// The stages of the packet path, in order. pipeline.h tells what each is for; each stands in its own file.
+#pragma once
+
+#include "dataplane/config/snapshot.h"
+#include "dataplane/flow/flow_table.h"
+#include "dataplane/pipeline/packet.h"
+#include "dataplane/stats/lcore_counters.h"
+
+namespace penstock {
+
+/// Starts a burst: resets every packet's results and finds its headers. What is no IP packet, or too short to
+/// tell whom it is for, is done with afterwards; `live` holds the others.
+void parse(Burst& burst) noexcept;
+
+/// Keeps what is for a service, hashes it, and asks for its flow bucket.
+void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) noexcept;
+
+/// Gives every live packet a backend.
+void select(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters, Burst& burst) noexcept;
+
+/// Puts the outer headers in front of every live packet; its outcome is final then.
+void encap(const Snapshot& snapshot, Burst& burst) noexcept;
+
+}  // namespace penstock
