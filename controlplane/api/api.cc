@@ -1,0 +1,50 @@
+#include "controlplane/api/api.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "controlplane/api/backends.h"
+#include "controlplane/api/gateways.h"
+#include "controlplane/api/metrics.h"
+#include "controlplane/api/nodes.h"
+#include "controlplane/api/resource.h"
+#include "controlplane/api/services.h"
+#include "controlplane/api/stats.h"
+
+namespace penstock {
+namespace {
+
+template <class Observed>
+std::size_t connected(const std::vector<Observed>& peers) {
+  return static_cast<std::size_t>(
+      std::count_if(peers.begin(), peers.end(), [](const Observed& p) { return p.connected; }));
+}
+
+}  // namespace
+
+Api::Api(Desired& desired, Streams& streams, std::string version) {
+  add_service_routes(router_, desired);
+  add_backend_routes(router_, desired);
+  add_stats_routes(router_, desired, streams);
+  add_gateway_routes(router_, desired, streams);
+  add_node_routes(router_, streams);
+  router_.add(Method::kGet, "/api/v1/status",
+              [&desired, &streams, version = std::move(version)](const HttpRequest&, Router::Captures) {
+                return json_response(200, {{"version", version},
+                                           {"generation", desired.now()->generation},
+                                           {"epoch", desired.now()->epoch},
+                                           {"gateways_connected", connected(streams.gateways())},
+                                           {"nodes_connected", connected(streams.nodes())}});
+              });
+  router_.add(Method::kGet, "/metrics", [&](const HttpRequest&, Router::Captures) {
+    return HttpResponse{200,
+                        "text/plain; version=0.0.4; charset=utf-8",
+                        metrics_text(desired.now()->generation, streams.gateways(), streams.nodes()),
+                        {}};
+  });
+  router_.add(Method::kGet, "/healthz", [](const HttpRequest&, Router::Captures) {
+    return HttpResponse{200, "text/plain", "ok", {}};
+  });
+}
+
+}  // namespace penstock

@@ -1,0 +1,109 @@
+#include "controlplane/api/stats.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "controlplane/api/resource.h"
+#include "controlplane/api/services.h"
+
+namespace penstock {
+namespace {
+
+using nlohmann::json;
+
+struct Counters {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t new_flows = 0;
+
+  void add(const proto::BackendStats& stats) {
+    packets += stats.packets();
+    bytes += stats.bytes();
+    new_flows += stats.new_flows();
+  }
+};
+
+/// Sums per backend, in the service's order; backends that only the gateways still know come last.
+class Totals {
+ public:
+  explicit Totals(const Service& service) {
+    for (const Backend& backend : service.backends) at(backend.id);
+  }
+
+  void add(const proto::BackendStats& stats) { at(stats.backend()).add(stats); }
+
+  [[nodiscard]] json to_json() const {
+    std::uint64_t flows = 0;
+    for (const auto& [id, counters] : counters_) flows += counters.new_flows;
+    json out = json::array();
+    for (const std::string& id : order_) {
+      const Counters& c = counters_.at(id);
+      const double share = flows == 0 ? 0 : static_cast<double>(c.new_flows) / static_cast<double>(flows);
+      out.push_back({{"backend", id},
+                     {"packets", c.packets},
+                     {"bytes", c.bytes},
+                     {"new_flows", c.new_flows},
+                     {"share", share}});
+    }
+    return out;
+  }
+
+ private:
+  Counters& at(const std::string& id) {
+    const auto [entry, fresh] = counters_.try_emplace(id);
+    if (fresh) order_.push_back(id);
+    return entry->second;
+  }
+
+  std::map<std::string, Counters> counters_;
+  std::vector<std::string> order_;
+};
+
+json describe(const ObservedGateway& gateway, const proto::ServiceStats& stats) {
+  json outcomes = json::object();
+  for (const proto::OutcomeCount& o : stats.outcomes()) outcomes[o.outcome()] = o.packets();
+  json backends = json::array();
+  for (const proto::BackendStats& b : stats.backends()) {
+    backends.push_back({{"backend", b.backend()},
+                        {"packets", b.packets()},
+                        {"bytes", b.bytes()},
+                        {"new_flows", b.new_flows()},
+                        {"next_hop", b.next_hop()}});
+  }
+  return {{"gateway", gateway.id},
+          {"connected", gateway.connected},
+          {"outcomes", std::move(outcomes)},
+          {"backends", std::move(backends)}};
+}
+
+json stats_of(const Service& service, std::uint64_t generation,
+              const std::vector<ObservedGateway>& gateways) {
+  Totals totals(service);
+  json list = json::array();
+  for (const ObservedGateway& gateway : gateways) {
+    if (!gateway.status) continue;
+    for (const proto::ServiceStats& stats : gateway.status->stats().services()) {
+      if (stats.service() != service.id) continue;
+      for (const proto::BackendStats& backend : stats.backends()) totals.add(backend);
+      list.push_back(describe(gateway, stats));
+    }
+  }
+  return {{"service", service.id},
+          {"generation", generation},
+          {"backends", totals.to_json()},
+          {"gateways", std::move(list)}};
+}
+
+}  // namespace
+
+void add_stats_routes(Router& router, const Desired& desired, const Streams& streams) {
+  router.add(Method::kGet, "/api/v1/services/{id}/stats", [&](const HttpRequest&, Router::Captures c) {
+    const auto found = desired.now()->services.find(c[0]);
+    if (found == desired.now()->services.end()) return no_service(c[0]);
+    return json_response(200, stats_of(*found->second, desired.now()->generation, streams.gateways()));
+  });
+}
+
+}  // namespace penstock
