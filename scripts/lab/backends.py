@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import signal
 
-from .system import LOGS, ROOT, RUN, LabError, pid_of, run, spawn, wait_until
+from .system import BUILD, LOGS, RUN, LabError, pid_of, run, spawn, wait_until
 from .topology import BACKENDS, Host
 
 LARGE_BYTES = 65536  # of the pattern that penstock-traffic checks
@@ -12,7 +12,7 @@ LARGE_BYTES = 65536  # of the pattern that penstock-traffic checks
 
 def start_services(h: Host) -> None:
     start_nginx(h)
-    echo = ROOT / "build/release/tests/penstock-echo"
+    echo = BUILD / "tests/penstock-echo"
     if not echo.exists():
         raise LabError(f"{echo} is missing: build first (scripts/demo.sh and scripts/test.sh do)", 69)
     spawn(f"{h.name}-echo", [str(echo), h.name], ns=h.namespace)

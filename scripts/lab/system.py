@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
+# ctest names the build that it tests; a person at the terminal means the release build.
+BUILD = Path(os.environ.get("PENSTOCK_BUILD", ROOT / "build/release"))
 RUN = Path("/run/penstock-lab")
 LOGS = RUN / "log"
 

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Configures and builds a preset: build.sh [--preset NAME] [TARGET...]     (default: release, everything)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+preset=release
+if [[ ${1:-} == --preset ]]; then preset=$2; shift 2; fi
+targets=()
+if [[ $# -gt 0 ]]; then targets=(--target "$@"); fi
+options=()
+if [[ ${CI:-} == true ]]; then options+=(-DPENSTOCK_WERROR=ON); fi
+if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+
+log=build/$preset/configure.log
+mkdir -p "build/$preset"
+echo "build: configuring $preset"
+cmake --preset "$preset" "${options[@]}" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+echo "build: building $preset ${targets[*]:1}"
+cmake --build --preset "$preset" "${targets[@]}"

@@ -1,0 +1,122 @@
+"""Single scenarios against a lab that is up. Each restores what it changed, so that they run in any order."""
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Callable
+
+from . import lifecycle, processes, rest, topology
+from .rest import Refused
+from .run import Run
+from .system import LabError, pid_of, say
+
+
+def steady(run: Run) -> None:
+    """Weights 1:2:3 give shares 1:2:3, over both gateways, without a failure."""
+    run.observe_shares("steady 1:2:3", 5)
+    run.count_gateways()
+
+
+def weight(run: Run) -> None:
+    """A weight changed by REST shows in the answers, and breaks nothing."""
+    run.observe_shares("steady 1:2:3", 2)
+    run.change_weight("be1", 6, 4)
+
+
+def drain(run: Run) -> None:
+    """A drained backend keeps its connections, gets none anew, can be restarted and comes back."""
+    run.go_on(2)
+    run.drain("be2", 4)
+    run.restart_drained(topology.host("be2"))
+
+
+def gateway_death(run: Run) -> None:
+    """A gateway killed with SIGKILL costs less than two seconds."""
+    run.go_on(2)
+    run.count_gateways()
+    run.kill_gateway(topology.GATEWAYS[0], 4)
+
+
+def bad_config(run: Run) -> None:
+    """Refused writes name the field, and neither the configuration nor the traffic notices."""
+    run.go_on(1)
+    before = rest.call("GET", "/services/web4")
+    generation = rest.call("GET", "/status")["generation"]
+    wrong: list[tuple[str, str, str, object]] = [
+        ("a weight out of range", "PATCH", "/services/web4/backends/be1", {"weight": 100000}),
+        ("an unknown field", "PATCH", "/services/web4", {"colour": "red"}),
+        ("a VIP that is no address", "PUT", "/services/bad", {**before, "id": "bad", "vip": "203.0.113"}),
+        ("no backends", "PUT", "/services/bad", {**before, "id": "bad", "port": 81, "backends": []}),
+        ("a VIP and port already taken", "PUT", "/services/bad", {**before, "id": "bad"}),
+        ("no port", "PUT", "/services/bad", {k: v for k, v in {**before, "id": "bad"}.items() if k != "port"}),
+    ]
+    refused = 0
+    for what, method, path, body in wrong:
+        try:
+            rest.call(method, path, body)
+            run.event(f"ACCEPTED: {what}")
+        except Refused as e:
+            refused += 400 <= e.status < 500 and bool(e.problem.get("errors") or e.problem.get("detail"))
+            run.event(f"refused {what}: {e}")
+    run.figures.add("refused", refused, f"of {len(wrong)} wrong writes", at_least=len(wrong))
+    same = rest.call("GET", "/services/web4") == before and rest.call("GET", "/status")["generation"] == generation
+    run.figures.add("unchanged", int(same), "state", at_least=1)
+    run.observe_shares("steady 1:2:3", 3)
+
+
+def controlplane_death(run: Run) -> None:
+    """Without the control plane everything goes on; when it is back, writes work again."""
+    run.go_on(1)
+    os.kill(pid_of("controlplane"), signal.SIGKILL)
+    run.event("SIGKILL to the control plane")
+    run.observe_shares("without control plane", 4)
+    processes.start_controlplane()
+    called = time.monotonic()
+    processes.wait_for_sessions()
+    run.event(f"control plane back, all sessions after {time.monotonic() - called:.1f} s")
+    run.change_weight("be1", 6, 3)
+
+
+def agent_restart(run: Run) -> None:
+    """Gateway agents and nodes restart while traffic flows, and nothing breaks."""
+    run.go_on(1)
+    for g in topology.GATEWAYS:
+        os.kill(pid_of(f"{g.name}-gateway"), signal.SIGKILL)
+        run.event(f"SIGKILL to penstock-gateway of {g.name}")
+        run.go_on(1)
+        processes.start_gateway_agent(g)
+    for b in topology.BACKENDS:
+        os.kill(pid_of(f"{b.name}-node"), signal.SIGKILL)
+        run.event(f"SIGKILL to penstock-node of {b.name}")
+        run.go_on(1)
+        processes.start_node(b)
+    processes.wait_for_sessions()
+    run.observe_shares("agents restarted", 3)
+
+
+SCENARIOS: dict[str, Callable[[Run], None]] = {
+    "steady": steady, "weight": weight, "drain": drain, "gateway-death": gateway_death, "bad-config": bad_config,
+    "controlplane-death": controlplane_death, "agent-restart": agent_restart,
+}
+
+
+def play(name: str, json_path: str | None) -> int:
+    if name == "list":
+        for key, scenario in SCENARIOS.items():
+            say(f"{key:20} {scenario.__doc__}")
+        return 0
+    if name not in SCENARIOS:
+        raise LabError(f"no scenario '{name}'; there are {', '.join(SCENARIOS)}", 64)
+    lifecycle.require_up()
+    run = Run(name, on_event=say)
+    try:
+        run.start()
+        SCENARIOS[name](run)
+        run.finish()
+    finally:
+        run.restore()
+    say(run.figures.table())
+    if json_path:
+        run.figures.write(json_path)
+    return 0 if run.figures.all_passed else 1

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs, builds and runs every test through ctest.
+#   test.sh [--quick]      --quick: without the network-namespace lab and without the sanitizer run
+# CI=true makes warnings errors.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+quick=false
+case "${1:-}" in
+  "") ;;
+  --quick) quick=true ;;
+  *) echo "test: '$1' is not an option; usage: test.sh [--quick]" >&2; exit 64 ;;
+esac
+if [[ $EUID -ne 0 ]]; then
+  echo "test: root is needed for network namespaces, hugepages and XDP: run it with sudo" >&2
+  exit 77
+fi
+
+jobs=$(nproc)
+failed=()
+began=$SECONDS
+step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - began)); }
+# A failing suite does not hide the others; the exit code remembers it.
+suite() { local name=$1; shift; step "$name"; "$@" || failed+=("$name"); }
+
+step "dependencies"
+scripts/install-deps.sh
+step "build"
+scripts/build.sh
+
+if ! $quick; then
+  # Of the sanitizer build only the tests that need neither root nor namespaces: they hold the parsers and tables.
+  step "build with address and undefined-behaviour sanitizers"
+  scripts/build.sh --preset asan unit_tests
+  suite "unit tests with sanitizers" ctest --test-dir build/asan -L unit -j "$jobs" --output-on-failure --progress
+fi
+everything=(ctest --test-dir build/release --output-on-failure --no-tests=error)
+if $quick; then
+  suite "unit and root tests" "${everything[@]}" -LE e2e -j "$jobs"
+else
+  suite "end-to-end tests" "${everything[@]}" -L e2e
+  suite "unit and root tests" "${everything[@]}" -LE e2e -j "$jobs"
+fi
+
+printf '\n== %d s\n' $((SECONDS - began))
+if [[ ${#failed[@]} -gt 0 ]]; then
+  echo "test: FAILED: ${failed[*]}" >&2
+  exit 1
+fi
+echo "test: all suites passed"
