@@ -8,7 +8,7 @@ namespace penstock {
 namespace {
 
 // Breadth-first search over the buckets that entries could move to. 64 buckets are all within two moves and
-// some within three: enough to fill a table to 97 % (flow_table_load_test.cc measures it).
+// some within three: enough to fill a table to 96 % (flowtable_bench measures it).
 constexpr std::size_t kSearchBuckets = 64;
 
 struct Step {
