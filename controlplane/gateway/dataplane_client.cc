@@ -1,0 +1,80 @@
+#include "controlplane/gateway/dataplane_client.h"
+
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "controlplane/gateway/dataplane_channel.h"
+#include "penstock/proto/dataplane.grpc.pb.h"
+
+namespace penstock {
+namespace {
+
+// Compiling 10,000 services takes the dataplane seconds, and a busy host makes that longer.
+constexpr std::chrono::seconds kApplyDeadline{60};
+
+}  // namespace
+
+struct DataplaneClient::Connection {
+  std::string socket_path;
+  std::unique_ptr<proto::Dataplane::Stub> stub;
+
+  std::mutex mutex;  // the two below
+  bool cancelled = false;
+  std::set<grpc::ClientContext*> calls;
+
+  template <class Call>
+  grpc::Status call(std::chrono::milliseconds deadline, Call&& make) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + deadline);
+    {
+      const std::lock_guard lock(mutex);
+      if (cancelled) return {grpc::StatusCode::CANCELLED, "this process ends"};
+      calls.insert(&context);
+    }
+    const grpc::Status status = make(context);
+    const std::lock_guard lock(mutex);
+    calls.erase(&context);
+    return status;
+  }
+
+  [[nodiscard]] Error error(const grpc::Status& status) const {
+    return unavailable("the dataplane at " + socket_path + " does not answer: " + status.error_message());
+  }
+};
+
+DataplaneClient::DataplaneClient(const std::string& socket_path)
+    : connection_(std::make_unique<Connection>()) {
+  connection_->socket_path = socket_path;
+  connection_->stub = proto::Dataplane::NewStub(dataplane_channel(socket_path));
+}
+
+DataplaneClient::~DataplaneClient() = default;
+
+Result<proto::ApplyConfigResponse> DataplaneClient::apply(const proto::DataplaneConfig& config) {
+  proto::ApplyConfigRequest request;
+  *request.mutable_config() = config;
+  proto::ApplyConfigResponse response;
+  const auto status = connection_->call(kApplyDeadline, [&](grpc::ClientContext& context) {
+    return connection_->stub->ApplyConfig(&context, request, &response);
+  });
+  if (!status.ok()) return connection_->error(status);
+  return response;
+}
+
+Result<proto::DataplaneStats> DataplaneClient::stats(std::chrono::milliseconds deadline) {
+  proto::DataplaneStats response;
+  const auto status = connection_->call(deadline, [&](grpc::ClientContext& context) {
+    return connection_->stub->GetStats(&context, {}, &response);
+  });
+  if (!status.ok()) return connection_->error(status);
+  return response;
+}
+
+void DataplaneClient::cancel() {
+  const std::lock_guard lock(connection_->mutex);
+  connection_->cancelled = true;
+  for (grpc::ClientContext* context : connection_->calls) context->TryCancel();
+}
+
+}  // namespace penstock

@@ -1,0 +1,31 @@
+// The dataplane's unary calls, as Results. Calls block the calling thread up to their deadline; cancel() from
+// any other thread ends them, and every later one, at once.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "penstock/base/result.h"
+#include "penstock/proto/dataplane.pb.h"
+
+namespace penstock {
+
+class DataplaneClient {
+ public:
+  explicit DataplaneClient(const std::string& socket_path);
+  DataplaneClient(const DataplaneClient&) = delete;
+  DataplaneClient& operator=(const DataplaneClient&) = delete;
+  ~DataplaneClient();
+
+  /// Accepted or refused, the dataplane answered. Unavailable: it did not, and what it runs is unknown.
+  Result<proto::ApplyConfigResponse> apply(const proto::DataplaneConfig& config);
+  Result<proto::DataplaneStats> stats(std::chrono::milliseconds deadline);
+  void cancel();
+
+ private:
+  struct Connection;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,52 @@
+#include "controlplane/gateway/gateway.h"
+
+#include <chrono>
+#include <utility>
+
+namespace penstock {
+namespace {
+
+constexpr std::chrono::milliseconds kStatsDeadline{500};
+
+}  // namespace
+
+Gateway::Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> routes)
+    : last_good_(options.state_dir),
+      feed_client_(options.dataplane_socket),
+      stats_client_(options.dataplane_socket),
+      guard_(options.timing, std::move(routes)),
+      session_(options.session,
+               {.on_directive = [this](auto directive) { feed_.submit(std::move(directive)); },
+                .status = [this] { return status(); },
+                .running = [this] { return feed_.running(); }}),
+      feed_(feed_client_, last_good_,
+            {.report = [this](const auto& applied) { session_.report(applied); },
+             .announce = [this](auto vips) { guard_.set_wanted(std::move(vips)); }}),
+      beats_(options.dataplane_socket,
+             static_cast<std::uint32_t>(options.timing.heartbeat_interval.count() / 1'000'000),
+             [this](Nanoseconds when, ConfigId running) {
+               guard_.on_beat(when, !running.none());
+               feed_.observe(running);
+             }) {
+  session_.start();
+}
+
+Gateway::~Gateway() {
+  stats_client_.cancel();
+  session_.stop();
+}
+
+proto::GatewayStatus Gateway::status() {
+  proto::GatewayStatus out;
+  const Guard::Snapshot guard = guard_.snapshot();
+  const ConfigId running = feed_.running();
+  out.set_dataplane_alive(guard.beating);
+  out.set_epoch(running.epoch);
+  out.set_generation(running.generation);
+  for (const IpAddr& vip : guard.announced) out.add_announced_vips(vip.text());
+  if (!guard.beating) return out;
+  if (auto stats = stats_client_.stats(kStatsDeadline)) *out.mutable_stats() = std::move(*stats);
+  return out;
+}
+
+}  // namespace penstock

@@ -1,0 +1,59 @@
+// The parts of penstock-gateway put together, so that main() has only a command line to read and tests can
+// run the whole.
+//
+//   control plane ⇄ ControlSession ─directive─► DataplaneFeed ─config─► dataplane
+//                                                   │ VIPs                 │ beats
+//                                                   └──────► Guard ◄───────┘
+//                                                              └─► VipRoutes ─► kernel
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "controlplane/announce/vip_routes.h"
+#include "controlplane/gateway/beat_reader.h"
+#include "controlplane/gateway/control_session.h"
+#include "controlplane/gateway/dataplane_client.h"
+#include "controlplane/gateway/dataplane_feed.h"
+#include "controlplane/gateway/guard.h"
+#include "controlplane/gateway/last_good.h"
+
+namespace penstock {
+
+struct GatewayOptions {
+  ControlSession::Options session;
+  std::string dataplane_socket = "/run/penstock/dataplane.sock";
+  std::string state_dir = "/var/lib/penstock/gateway";
+  GuardTiming timing;
+};
+
+class Gateway {
+ public:
+  /// Starts everything. routes: opened in the namespace of the announcements.
+  Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> routes);
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+  /// Ends everything and leaves the routes.
+  ~Gateway();
+
+  /// Withdraws the routes at once; the destructor does the rest.
+  void withdraw() { guard_.stop(Guard::Leave::kNothing); }
+
+  [[nodiscard]] std::vector<Guard::Event> take_events() { return guard_.take_events(); }
+  [[nodiscard]] Guard::Snapshot guard() const { return guard_.snapshot(); }
+
+ private:
+  [[nodiscard]] proto::GatewayStatus status();
+
+  LastGood last_good_;
+  DataplaneClient feed_client_;
+  DataplaneClient stats_client_;
+  Guard guard_;
+  // The session and the feed call each other: the session is made first, started last and stopped first.
+  ControlSession session_;
+  DataplaneFeed feed_;
+  BeatReader beats_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,149 @@
+// penstock-gateway: on every gateway host, between the control plane, the dataplane and the routing daemon.
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <string>
+
+#include "controlplane/announce/vip_routes.h"
+#include "controlplane/gateway/gateway.h"
+#include "controlplane/gateway/state_lock.h"
+#include "penstock/base/exit_code.h"
+#include "penstock/config/limits.h"
+#include "penstock/process/settings.h"
+#include "penstock/process/tls.h"
+
+namespace penstock {
+namespace {
+
+struct Flags {
+  std::string id;
+  std::string controlplane = "127.0.0.1:7781";
+  GatewayOptions gateway;
+  VipRouteOptions routes;
+  unsigned route_protocol = 99;
+  unsigned heartbeat_interval_ms = 20;
+  unsigned heartbeat_timeout_ms = 100;
+  unsigned hold_ms = 200;
+  TlsFiles tls;
+
+  void add_to(CLI::App& app) {
+    app.add_option("--id", id, "Name of this gateway, unique in the fleet")->required();
+    app.add_option("--controlplane", controlplane, "Control plane, HOST:PORT")->capture_default_str();
+    app.add_option("--dataplane-socket", gateway.dataplane_socket, "Unix socket of the dataplane")
+        ->capture_default_str();
+    app.add_option("--state-dir", gateway.state_dir, "Where the last good configuration is kept")
+        ->capture_default_str();
+    app.add_option("--route-table", routes.table_v4, "Kernel table for IPv4 VIP routes")
+        ->check(CLI::Range(1u, ~0u))
+        ->capture_default_str();
+    app.add_option("--route-table-v6", routes.table_v6,
+                   "Kernel table for IPv6 VIP routes; 254 is the main table")
+        ->check(CLI::Range(1u, ~0u))
+        ->capture_default_str();
+    app.add_option("--route-protocol", route_protocol, "Protocol number that marks our routes")
+        ->check(CLI::Range(5u, 255u))
+        ->capture_default_str();
+    app.add_option("--heartbeat-interval-ms", heartbeat_interval_ms,
+                   "Time between two beats of the dataplane")
+        ->check(CLI::Range(10u, 1000u))
+        ->capture_default_str();
+    app.add_option("--heartbeat-timeout-ms", heartbeat_timeout_ms,
+                   "Silence after which the VIPs are withdrawn")
+        ->check(CLI::Range(20u, 60000u))
+        ->capture_default_str();
+    app.add_option("--hold-ms", hold_ms, "Beats in time for this long before the VIPs are announced again")
+        ->check(CLI::Range(0u, 60000u))
+        ->capture_default_str();
+    tls.add_to(app);
+  }
+
+  /// What single flags cannot say about themselves.
+  Status finish() {
+    if (!is_valid_id(id.data(), id.size())) {
+      return invalid("--id",
+                     "'" + id + "' is not lower-case letters, digits and inner hyphens, 1–63 characters");
+    }
+    const auto colon = controlplane.rfind(':');
+    if (colon == std::string::npos || colon == 0 || colon + 1 == controlplane.size()) {
+      return invalid("--controlplane", "'" + controlplane + "' is not HOST:PORT");
+    }
+    if (heartbeat_timeout_ms < 2 * heartbeat_interval_ms) {
+      return invalid("--heartbeat-timeout-ms", "must be at least twice --heartbeat-interval-ms");
+    }
+    auto credentials = client_credentials(controlplane, tls);
+    if (!credentials) return credentials.error();
+    routes.protocol = static_cast<std::uint8_t>(route_protocol);
+    gateway.timing.heartbeat_interval = Nanoseconds::from_millis(heartbeat_interval_ms);
+    gateway.timing.heartbeat_timeout = Nanoseconds::from_millis(heartbeat_timeout_ms);
+    gateway.timing.hold = Nanoseconds::from_millis(hold_ms);
+    gateway.session.gateway = id;
+    gateway.session.target = controlplane;
+    gateway.session.credentials = *credentials;
+    gateway.session.tls = tls.enabled();
+    gateway.session.version = PENSTOCK_VERSION;
+    return Ok{};
+  }
+};
+
+int stop_with(int code, const Error& error) {
+  spdlog::error("{}", error.text());
+  return code;
+}
+
+void log_events(Gateway& gateway) {
+  for (const Guard::Event& event : gateway.take_events()) {
+    spdlog::log(event.error ? spdlog::level::err : spdlog::level::info, "guard: {}", event.sentence);
+  }
+}
+
+/// Waits for SIGTERM or SIGINT; writes what the guard has to say meanwhile.
+void serve(Gateway& gateway, const sigset_t& signals) {
+  const timespec slice{0, 100'000'000};
+  while (sigtimedwait(&signals, nullptr, &slice) < 0) log_events(gateway);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Feeds the local dataplane, announces its VIPs and withdraws them when it stops",
+               "penstock-gateway"};
+  Settings settings(app);
+  Flags flags;
+  flags.add_to(app);
+  if (const auto code = settings.parse(argc, argv)) return *code;
+  if (auto status = flags.finish(); !status) return stop_with(kExitUsage, status.error());
+
+  // Before any thread exists: every thread inherits the mask, and only serve() takes the signals.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  auto lock = StateLock::acquire(flags.gateway.state_dir);
+  if (!lock) {
+    const bool taken = lock.error().code == ErrorCode::kAlreadyExists;
+    return stop_with(taken ? kExitTempFail : kExitUnavailable, lock.error());
+  }
+  auto routes = VipRoutes::open(flags.routes);
+  if (!routes) {
+    const bool forbidden = routes.error().code == ErrorCode::kPermissionDenied;
+    return stop_with(forbidden ? kExitNoPermission : kExitUnavailable, routes.error());
+  }
+  Gateway gateway(flags.gateway, std::move(*routes));
+  spdlog::info("gateway {} started: control plane {}, dataplane {}", flags.id, flags.controlplane,
+               flags.gateway.dataplane_socket);
+  serve(gateway, signals);
+  gateway.withdraw();
+  log_events(gateway);
+  spdlog::info("gateway {} stopped, no VIP is announced", flags.id);
+  return kExitOk;
+}
+
+}  // namespace
+}  // namespace penstock
+
+int main(int argc, char** argv) { return penstock::run(argc, argv); }

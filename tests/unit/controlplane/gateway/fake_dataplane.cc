@@ -1,0 +1,88 @@
+#include "fake_dataplane.h"
+
+#include <chrono>
+#include <thread>
+
+namespace penstock::test {
+
+FakeDataplane::FakeDataplane(std::string socket_path, ConfigId running) : running_(running) {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("unix:" + socket_path, grpc::InsecureServerCredentials());
+  builder.RegisterService(this);
+  server_ = builder.BuildAndStart();
+}
+
+FakeDataplane::~FakeDataplane() { server_->Shutdown(std::chrono::system_clock::now()); }
+
+void FakeDataplane::refuse_with(Verdict verdict) {
+  const std::lock_guard lock(mutex_);
+  verdict_ = std::move(verdict);
+}
+
+ConfigId FakeDataplane::running() const {
+  const std::lock_guard lock(mutex_);
+  return running_;
+}
+
+std::vector<proto::DataplaneConfig> FakeDataplane::applied() const {
+  const std::lock_guard lock(mutex_);
+  return applied_;
+}
+
+grpc::Status FakeDataplane::ApplyConfig(grpc::ServerContext*, const proto::ApplyConfigRequest* request,
+                                        proto::ApplyConfigResponse* response) {
+  const std::lock_guard lock(mutex_);
+  applied_.push_back(request->config());
+  if (verdict_) {
+    for (auto& refusal : verdict_(request->config())) *response->add_refusals() = refusal;
+  }
+  response->set_accepted(response->refusals().empty());
+  if (response->accepted()) running_ = id_of(request->config());
+  response->set_running_epoch(running_.epoch);
+  response->set_running_generation(running_.generation);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeDataplane::GetStats(grpc::ServerContext*, const proto::GetStatsRequest*,
+                                     proto::DataplaneStats* response) {
+  const std::lock_guard lock(mutex_);
+  response->set_epoch(running_.epoch);
+  response->set_generation(running_.generation);
+  response->set_received_packets(42);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeDataplane::Heartbeat(grpc::ServerContext* context, const proto::HeartbeatRequest* request,
+                                      grpc::ServerWriter<proto::Beat>* writer) {
+  proto::Beat beat;
+  while (!context->IsCancelled()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(request->interval_ms()));
+    if (!beating_) continue;
+    const ConfigId now = running();
+    beat.set_sequence(beat.sequence() + 1);
+    beat.set_epoch(now.epoch);
+    beat.set_generation(now.generation);
+    if (!writer->Write(beat)) break;
+  }
+  return grpc::Status::OK;
+}
+
+proto::DataplaneConfig config_with(ConfigId id, const std::string& vip) {
+  proto::DataplaneConfig config;
+  config.set_epoch(id.epoch);
+  config.set_generation(id.generation);
+  config.set_hash_key(std::string(32, 'k'));
+  auto* service = config.add_services();
+  service->set_id("web");
+  service->set_vip(vip);
+  service->set_protocol(proto::TCP);
+  service->set_port(80);
+  service->set_encap(proto::GUE);
+  auto* backend = service->add_backends();
+  backend->set_id("be1");
+  backend->set_address("10.0.31.2");
+  backend->set_weight(1);
+  return config;
+}
+
+}  // namespace penstock::test

@@ -1,0 +1,188 @@
+// The whole gateway between a control plane and a dataplane that speak real gRPC, with real routes in a
+// namespace that the test makes for itself.
+#include "controlplane/gateway/gateway.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <set>
+
+#include "eventually.h"
+#include "fake_control.h"
+#include "fake_dataplane.h"
+
+namespace penstock {
+namespace {
+
+using namespace std::chrono_literals;
+using test::config_with;
+using test::directive;
+using test::eventually;
+using test::FakeControl;
+using test::FakeDataplane;
+using Clock = std::chrono::steady_clock;
+
+class GatewayTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "needs root for a network namespace";
+    ASSERT_EQ(unshare(CLONE_NEWNET), 0);
+    ASSERT_EQ(std::system("ip link set lo up"), 0);
+    witness_ = std::move(*VipRoutes::open({}));
+    options_.session.gateway = "gw1";
+    options_.session.target = "unix:" + dir_.path("control.sock");
+    options_.session.credentials = grpc::InsecureChannelCredentials();
+    options_.session.first_backoff = 10ms;
+    options_.session.longest_backoff = 50ms;
+    options_.session.status_interval = 20ms;
+    options_.dataplane_socket = dir_.path("dataplane.sock");
+    options_.state_dir = dir_.path();
+  }
+
+  void start_dataplane(ConfigId running = {}) {
+    dataplane_.reset();
+    dataplane_ = std::make_unique<FakeDataplane>(options_.dataplane_socket, running);
+  }
+  void start_control() { control_ = std::make_unique<FakeControl>(dir_.path("control.sock")); }
+  void start_gateway() { gateway_ = std::make_unique<Gateway>(options_, std::move(*VipRoutes::open({}))); }
+
+  /// Control plane, dataplane and gateway up, the VIP announced.
+  void bring_up() {
+    start_dataplane();
+    start_control();
+    start_gateway();
+    ASSERT_TRUE(eventually([&] { return control_->hellos() == 1; }));
+    control_->send(directive(config_with({7, 1})));
+    ASSERT_TRUE(eventually([&] { return routes() == kVip; }));
+  }
+
+  std::set<IpAddr> routes() { return *witness_->announced(); }
+
+  const std::set<IpAddr> kVip{*IpAddr::parse("203.0.113.10")};
+  test::TempDir dir_;
+  GatewayOptions options_;
+  std::unique_ptr<VipRoutes> witness_;
+  std::unique_ptr<FakeDataplane> dataplane_;
+  std::unique_ptr<FakeControl> control_;
+  std::unique_ptr<Gateway> gateway_;
+};
+
+TEST_F(GatewayTest, SilenceWithdrawsWithinTheTimeoutAndSteadyBeatsAnnounceAgain) {
+  bring_up();
+  for (int round = 0; round < 3; ++round) {
+    const auto silent = Clock::now();
+    dataplane_->set_beating(false);
+    ASSERT_TRUE(eventually([&] { return routes().empty(); }, 1s));
+    const auto taken = Clock::now() - silent;
+    EXPECT_GE(taken, 70ms) << "withdrawn before the timeout";
+    EXPECT_LE(taken, 180ms) << "100 ms timeout, 20 ms interval, and the delay of a busy machine";
+    const auto back = Clock::now();
+    dataplane_->set_beating(true);
+    ASSERT_TRUE(eventually([&] { return routes() == kVip; }, 2s));
+    EXPECT_GE(Clock::now() - back, 190ms) << "announced before the hold time was over";
+  }
+}
+
+TEST_F(GatewayTest, DeadDataplaneWithdrawsAndItsSuccessorIsConfiguredAndAnnouncedAgain) {
+  bring_up();
+  dataplane_.reset();
+  ASSERT_TRUE(eventually([&] { return routes().empty(); }, 1s));
+  start_dataplane();
+  ASSERT_TRUE(eventually([&] { return dataplane_->running() == ConfigId{7, 1}; }, 5s));
+  EXPECT_TRUE(eventually([&] { return routes() == kVip; }, 5s));
+}
+
+TEST_F(GatewayTest, LosingTheControlPlaneChangesNothing) {
+  bring_up();
+  control_.reset();
+  const auto end = Clock::now() + 1500ms;
+  while (Clock::now() < end) {
+    ASSERT_EQ(routes(), kVip);
+    ASSERT_EQ(dataplane_->running(), (ConfigId{7, 1}));
+  }
+  start_control();
+  ASSERT_TRUE(eventually([&] { return control_->hellos() == 1; }));
+  EXPECT_EQ(control_->reports()[0].hello().generation(), 1u);
+}
+
+TEST_F(GatewayTest, RestartAdoptsTheRoutesWithoutAFlap) {
+  bring_up();
+  control_.reset();
+  gateway_.reset();  // leaves the routes, as a crash would
+  ASSERT_EQ(routes(), kVip);
+  start_gateway();
+  const auto end = Clock::now() + 1500ms;
+  while (Clock::now() < end) ASSERT_EQ(routes(), kVip);
+  EXPECT_EQ(gateway_->guard().state, GuardPolicy::State::kAlive);
+  EXPECT_EQ(dataplane_->applied().size(), 1u);
+}
+
+TEST_F(GatewayTest, RestartBesideADeadDataplaneWithdraws) {
+  bring_up();
+  gateway_.reset();
+  dataplane_.reset();
+  ASSERT_EQ(routes(), kVip);
+  start_gateway();
+  EXPECT_TRUE(eventually([&] { return routes().empty(); }, 3s));
+}
+
+TEST_F(GatewayTest, StartsFromDiskWithoutAControlPlane) {
+  ASSERT_TRUE(LastGood(dir_.path()).save(directive(config_with({7, 5}))));
+  start_dataplane();
+  start_gateway();
+  EXPECT_TRUE(eventually([&] { return routes() == kVip; }, 5s));
+  EXPECT_EQ(dataplane_->running(), (ConfigId{7, 5}));
+}
+
+TEST_F(GatewayTest, DirectiveDrainsAndUndrainsTheGateway) {
+  bring_up();
+  control_->send(directive(config_with({7, 1}), false));
+  ASSERT_TRUE(eventually([&] { return routes().empty(); }));
+  control_->send(directive(config_with({7, 1}), true));
+  EXPECT_TRUE(eventually([&] { return routes() == kVip; }));
+}
+
+TEST_F(GatewayTest, VipWithoutAnyUsableBackendIsNotAnnounced) {
+  bring_up();
+  auto drained = config_with({7, 2});
+  drained.mutable_services(0)->mutable_backends(0)->set_drain(true);
+  control_->send(directive(drained));
+  EXPECT_TRUE(eventually([&] { return routes().empty(); }));
+}
+
+TEST_F(GatewayTest, RouteDeletedByHandComesBack) {
+  bring_up();
+  ASSERT_EQ(std::system("ip route del blackhole 203.0.113.10/32 table 201"), 0);
+  ASSERT_TRUE(routes().empty());
+  EXPECT_TRUE(eventually([&] { return routes() == kVip; }, 3s));
+}
+
+TEST_F(GatewayTest, CleanStopWithdrawsFirst) {
+  bring_up();
+  gateway_->withdraw();
+  EXPECT_TRUE(routes().empty());
+}
+
+TEST_F(GatewayTest, StatusTellsWhatIsAnnouncedAndCarriesTheStatistics) {
+  bring_up();
+  ASSERT_TRUE(eventually([&] {
+    const auto status = control_->last_status();
+    return status && status->announced_vips_size() == 1 && status->has_stats();
+  }));
+  const auto status = control_->last_status();
+  EXPECT_TRUE(status->dataplane_alive());
+  EXPECT_EQ(status->generation(), 1u);
+  EXPECT_EQ(status->announced_vips(0), "203.0.113.10");
+  EXPECT_EQ(status->stats().received_packets(), 42u);
+  dataplane_.reset();
+  EXPECT_TRUE(eventually([&] { return !control_->last_status()->dataplane_alive(); }));
+}
+
+}  // namespace
+}  // namespace penstock
