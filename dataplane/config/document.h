@@ -70,7 +70,7 @@ struct Validation {
 /// Checks everything that can be checked without the network: ranges (penstock/config/limits.h), addresses,
 /// enums, ids, and that no two services share a key, no VIP is a backend, and tables have a prime size that
 /// holds their backends. A service whose backends are all drained or weigh 0 is valid: it refuses new flows
-/// (Outcome::kNoBackend) and keeps the established ones.
+/// (Outcome::kNoBackendLeft) and keeps the established ones.
 [[nodiscard]] Validation validate(const proto::DataplaneConfig& config);
 
 }  // namespace penstock

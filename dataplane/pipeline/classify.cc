@@ -25,7 +25,7 @@ void classify_v4(const Snapshot& s, PacketView& p) noexcept {
   }
   p.service = classifier.find_v4(vip, p.destination_port_raw(), p.protocol);
   if (p.service == kNoServiceIndex) [[unlikely]] {
-    if (classifier.is_vip_v4(vip)) p.outcome = Outcome::kNoService;
+    if (classifier.is_vip_v4(vip)) p.outcome = Outcome::kNoSuchService;
     return;
   }
   p.hash = flow_hash_v4(s.secret(), addresses, p.ports_raw, p.protocol);
@@ -44,7 +44,7 @@ void classify_v6(const Snapshot& s, PacketView& p) noexcept {
   }
   p.service = classifier.find_v6(vip, p.destination_port_raw(), p.protocol);
   if (p.service == kNoServiceIndex) [[unlikely]] {
-    if (classifier.is_vip_v6(vip)) p.outcome = Outcome::kNoService;
+    if (classifier.is_vip_v6(vip)) p.outcome = Outcome::kNoSuchService;
     return;
   }
   p.hash = flow_hash_v6(s.secret(), addresses, p.ports_raw, p.protocol);

@@ -43,7 +43,7 @@ void finish(PacketView& p, std::uint32_t headers, std::uint8_t ttl) noexcept {
   if (p.protocol == kProtoIcmp || p.protocol == kProtoIcmpv6) {
     p.defect = Outcome::kIcmp;
   } else if (!is_transport(p.protocol)) {
-    p.defect = Outcome::kNoService;
+    p.defect = Outcome::kNoSuchService;
   } else if (p.ip_length < headers + least_transport(p.protocol)) {
     p.defect = Outcome::kBadLength;
   } else {

@@ -23,7 +23,7 @@ void choose(const Snapshot& s, FlowTable& flows, LcoreCounters& counters, Packet
   if (service.owners == nullptr) [[unlikely]] {
     // An entry that named a removed backend would be refreshed for ever, beyond its index's quarantine.
     flows.erase(p.hash);
-    p.outcome = Outcome::kNoBackend;
+    p.outcome = Outcome::kNoBackendLeft;
     return;
   }
   p.backend = service.backends[*service.slot(p.hash)];

@@ -14,21 +14,21 @@
 namespace penstock {
 
 // X(enumerator, metric name, what happened)
-#define PENSTOCK_OUTCOMES(X)                                                                               \
-  X(kForwarded, "forwarded", "encapsulated and handed to the egress port")                                 \
-  X(kNotVip, "not_vip", "not addressed to a VIP, or not IP at all: the kernel's packet")                   \
-  X(kTruncated, "dropped_truncated", "the frame ends before the headers or before the IP packet does")     \
-  X(kBadHeader, "dropped_bad_header", "IP version or header length that cannot be")                        \
-  X(kBadLength, "dropped_bad_length", "IP length too small for the headers that the packet claims")        \
-  X(kTtlExpired, "dropped_ttl_expired", "TTL or hop limit of 0 or 1 on arrival")                           \
-  X(kFragment, "dropped_fragment", "IP fragment to a VIP")                                                 \
-  X(kExtensionHeader, "dropped_extension_header", "IPv6 extension headers that hide the transport header") \
-  X(kIcmp, "dropped_icmp", "ICMP or ICMPv6 to a VIP")                                                      \
-  X(kNoService, "dropped_no_service", "a VIP, but no service on this protocol and port")                   \
-  X(kNoBackend, "dropped_no_backend", "new flow of a service whose backends are all drained or weigh 0")   \
-  X(kNoNextHop, "dropped_no_next_hop", "no route or neighbour towards the chosen backend yet")             \
-  X(kTooBig, "dropped_too_big", "encapsulated packet exceeds the MTU towards the backend")                 \
-  X(kNoHeadroom, "dropped_no_headroom", "the buffer has no room for the outer headers")                    \
+#define PENSTOCK_OUTCOMES(X)                                                                                 \
+  X(kForwarded, "forwarded", "encapsulated and handed to the egress port")                                   \
+  X(kNotVip, "not_vip", "not addressed to a VIP, or not IP at all: the kernel's packet")                     \
+  X(kTruncated, "dropped_truncated", "the frame ends before the headers or before the IP packet does")       \
+  X(kBadHeader, "dropped_bad_header", "IP version or header length that cannot be")                          \
+  X(kBadLength, "dropped_bad_length", "IP length too small for the headers that the packet claims")          \
+  X(kTtlExpired, "dropped_ttl_expired", "TTL or hop limit of 0 or 1 on arrival")                             \
+  X(kFragment, "dropped_fragment", "IP fragment to a VIP")                                                   \
+  X(kExtensionHeader, "dropped_extension_header", "IPv6 extension headers that hide the transport header")   \
+  X(kIcmp, "dropped_icmp", "ICMP or ICMPv6 to a VIP")                                                        \
+  X(kNoSuchService, "dropped_no_service", "a VIP, but no service on this protocol and port")                 \
+  X(kNoBackendLeft, "dropped_no_backend", "new flow of a service whose backends are all drained or weigh 0") \
+  X(kNoNextHop, "dropped_no_next_hop", "no route or neighbour towards the chosen backend yet")               \
+  X(kTooBig, "dropped_too_big", "encapsulated packet exceeds the MTU towards the backend")                   \
+  X(kNoHeadroom, "dropped_no_headroom", "the buffer has no room for the outer headers")                      \
   X(kTxFull, "dropped_tx_full", "the egress port did not take the packet")
 
 enum class Outcome : std::uint8_t {
