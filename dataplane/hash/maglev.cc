@@ -1,0 +1,251 @@
+#include "dataplane/hash/maglev.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+#include <string>
+
+#include "dataplane/hash/hand_over.h"
+#include "dataplane/hash/mix.h"
+#include "dataplane/hash/quota.h"
+
+namespace penstock {
+
+namespace {
+
+// Darts per slot before the rest is handed out: e^-5 of the slots are still free then. Fewer darts build
+// faster, more keep the base table steadier when a backend leaves the list.
+constexpr std::uint64_t kDartsPerSlot = 5;
+// Darts per turn are fixed-point with this many fraction bits.
+constexpr int kPaceBits = 14;
+constexpr std::uint64_t kRestSalt = 0x6261736572657374;      // "baserest"
+constexpr std::uint64_t kHandOverSalt = 0x68616E646F766572;  // "handover"
+constexpr int kAlternateDraws = 8;
+
+Status check_shape(std::span<const MaglevBackend> backends, std::uint32_t size) {
+  const std::string text = std::to_string(size);
+  if (backends.empty()) return invalid("backends", "a table needs at least one backend");
+  if (backends.size() > kMaxMaglevBackends) {
+    return invalid("backends", std::to_string(backends.size()) + " backends are more than the " +
+                                   std::to_string(kMaxMaglevBackends) + " that a table can tell apart");
+  }
+  if (size > kMaxTableSize) {
+    return invalid("table_size", text + " is more than the largest size, " + std::to_string(kMaxTableSize));
+  }
+  if (!is_prime(size)) return invalid("table_size", text + " is not a prime number");
+  if (size < backends.size()) {
+    return invalid("table_size",
+                   text + " slots are fewer than the " + std::to_string(backends.size()) + " backends");
+  }
+  return Ok{};
+}
+
+std::vector<std::uint16_t> order_by_identity(std::span<const MaglevBackend> backends) {
+  std::vector<std::uint16_t> order(backends.size());
+  std::iota(order.begin(), order.end(), std::uint16_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::uint16_t a, std::uint16_t b) { return backends[a].identity < backends[b].identity; });
+  return order;
+}
+
+// One backend at its walk through the slots: `skip` and a prime size make it a permutation.
+struct Thrower {
+  std::uint32_t slot, skip;   // next dart, step to the one after
+  std::uint32_t due, pace;    // darts owed so far, darts per turn, both << kPaceBits
+  std::uint32_t claim, last;  // places in the list of claims
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const MaglevBase>> MaglevBase::build(std::span<const MaglevBackend> backends,
+                                                            std::uint32_t size, std::uint64_t seed) {
+  if (const Status shape = check_shape(backends, size); !shape) return shape.error();
+
+  std::shared_ptr<MaglevBase> base(new MaglevBase);
+  base->seed_ = seed;
+  base->built_index_ = order_by_identity(backends);
+  for (const std::uint16_t index : base->built_index_) {
+    const MaglevBackend& backend = backends[index];
+    if (!base->identities_.empty() && base->identities_.back() == backend.identity) {
+      return invalid("backends[" + std::to_string(index) + "].identity",
+                     "another backend has the same identity");
+    }
+    base->identities_.push_back(backend.identity);
+    base->base_weights_.push_back(backend.base_weight);
+  }
+  std::vector<std::uint32_t> weights = base->base_weights_;
+  const auto is_zero = [](std::uint32_t weight) { return weight == 0; };
+  if (std::all_of(weights.begin(), weights.end(), is_zero)) std::fill(weights.begin(), weights.end(), 1);
+
+  base->shares_ = slot_quotas(weights, size);
+  base->owners_.assign(size, kNoOwner);
+  base->claims_.resize(size);
+  base->claim_by_darts(weights);
+  base->claim_the_rest();
+  return std::shared_ptr<const MaglevBase>(std::move(base));
+}
+
+// Maglev's race for slots with one difference: a dart that hits a taken slot is spent, instead of being
+// thrown again until it finds a free one. So nobody's pace depends on the others' luck, and when a backend
+// leaves the list, only its own slots go to others here.
+void MaglevBase::claim_by_darts(std::span<const std::uint32_t> weights) {
+  const auto slots = static_cast<std::uint32_t>(owners_.size());
+  const std::uint64_t total = std::accumulate(weights.begin(), weights.end(), std::uint64_t{0});
+  // A dart a turn for about the mean weight. Rounded to a power of two, because a unit that followed the mean
+  // exactly would change with every backend that comes or goes.
+  const std::uint64_t unit = std::bit_ceil((total + weights.size() - 1) / weights.size());
+  const auto turns = static_cast<std::uint64_t>(static_cast<uint128>(kDartsPerSlot * slots) * unit / total);
+
+  std::vector<Thrower> throwers(shares_.size());
+  claims_end_.resize(shares_.size());
+  std::uint32_t claim = 0;
+  for (std::size_t rank = 0; rank < throwers.size(); ++rank) {
+    const std::uint64_t bits = mix(identities_[rank], seed_);
+    throwers[rank] = {.slot = slot_of(bits, slots),
+                      .skip = 1 + slot_of(mix(bits, 1), slots - 1),
+                      .due = static_cast<std::uint32_t>(mix(bits, 2)) >> (32 - kPaceBits),
+                      .pace = static_cast<std::uint32_t>((std::uint64_t{weights[rank]} << kPaceBits) / unit),
+                      .claim = claim,
+                      .last = claim + shares_[rank]};
+    claim += shares_[rank];
+  }
+
+  std::vector<std::uint64_t> taken(slots / 64 + 1);
+  for (std::uint64_t turn = 0; turn < turns; ++turn) {
+    for (std::size_t rank = 0; rank < throwers.size(); ++rank) {
+      Thrower& thrower = throwers[rank];
+      thrower.due += thrower.pace;
+      while (thrower.due >> kPaceBits != 0 && thrower.claim != thrower.last) {
+        thrower.due -= 1u << kPaceBits;
+        const std::uint32_t slot = thrower.slot;
+        std::uint64_t& word = taken[slot / 64];
+        // Without a branch: whether a dart hits is a coin toss that no predictor guesses.
+        claims_[thrower.claim] = slot;
+        thrower.claim += static_cast<std::uint32_t>(~word >> (slot % 64) & 1);
+        word |= std::uint64_t{1} << (slot % 64);
+        const std::uint32_t next = slot + thrower.skip;
+        thrower.slot = next >= slots ? next - slots : next;
+      }
+      if (thrower.claim == thrower.last) thrower.due = 0;
+    }
+  }
+  for (std::size_t rank = 0, place = 0; rank < throwers.size(); ++rank) {
+    claims_end_[rank] = throwers[rank].claim;
+    for (; place < throwers[rank].claim; ++place) owners_[claims_[place]] = static_cast<std::uint16_t>(rank);
+    place = throwers[rank].last;
+  }
+}
+
+// Completes every share. claims_end_ holds how far each rank's claims have come.
+void MaglevBase::claim_the_rest() {
+  std::vector<std::uint32_t> lacks(shares_.size());
+  std::uint32_t end = 0;
+  for (std::size_t rank = 0; rank < shares_.size(); ++rank) {
+    end += shares_[rank];
+    lacks[rank] = end - claims_end_[rank];
+  }
+  HandOver rest(owners_, identities_, shares_, std::move(lacks), mix(seed_, kRestSalt));
+  for (std::uint32_t slot = 0; slot < owners_.size(); ++slot) {
+    if (owners_[slot] != kNoOwner) continue;
+    const std::uint16_t rank = rest.take(slot);
+    owners_[slot] = rank;
+    claims_[claims_end_[rank]++] = slot;
+  }
+}
+
+// Per rank, the index in `backends`; the list must name the same identities with the same base weights.
+Result<std::vector<std::uint16_t>> MaglevBase::index_by_rank(std::span<const MaglevBackend> backends) const {
+  if (backends.size() != identities_.size()) {
+    return invalid("backends", std::to_string(backends.size()) + " backends do not fit a base table of " +
+                                   std::to_string(identities_.size()));
+  }
+  const auto fits_in_order = [&](const std::vector<std::uint16_t>& order) {
+    for (std::size_t rank = 0; rank < order.size(); ++rank) {
+      const MaglevBackend& backend = backends[order[rank]];
+      if (backend.identity != identities_[rank] || backend.base_weight != base_weights_[rank]) return false;
+    }
+    return true;
+  };
+  if (fits_in_order(built_index_)) return built_index_;  // the usual case: no sorting
+  std::vector<std::uint16_t> order = order_by_identity(backends);
+  if (fits_in_order(order)) return order;
+  return invalid("backends", "the identities or base weights differ from those of the base table");
+}
+
+bool MaglevBase::fits(std::span<const MaglevBackend> backends) const { return index_by_rank(backends).ok(); }
+
+// Donors (whose quota is below their base share) release what they claimed last, level by level, so the slots
+// released for a small cut are among those released for a deeper one, and are handed over before them.
+Result<MaglevTable> MaglevTable::build(const MaglevBase& base, std::span<const MaglevBackend> backends) {
+  Result<std::vector<std::uint16_t>> order = base.index_by_rank(backends);
+  if (!order) return order.error();
+  const std::vector<std::uint16_t>& index = *order;
+
+  std::vector<std::uint32_t> weights(index.size());
+  for (std::size_t rank = 0; rank < index.size(); ++rank) weights[rank] = backends[index[rank]].weight;
+  if (std::all_of(weights.begin(), weights.end(), [](std::uint32_t weight) { return weight == 0; })) {
+    return invalid("backends", "all weights are 0; at least one backend must take traffic");
+  }
+  const std::vector<std::uint32_t> quotas = slot_quotas(weights, base.size());
+
+  struct Donor {
+    const std::uint32_t* next;  // its next slot to release
+    const std::uint32_t* stop;  // one before the last
+  };
+  std::vector<Donor> donors;
+  std::vector<std::uint32_t> lacks(index.size());
+  for (std::size_t rank = 0; rank < index.size(); ++rank) {
+    const std::uint32_t share = base.shares_[rank];
+    const std::uint32_t* end = base.claims_.data() + base.claims_end_[rank];
+    if (quotas[rank] < share) donors.push_back({end - 1, end - 1 - (share - quotas[rank])});
+    if (quotas[rank] > share) lacks[rank] = quotas[rank] - share;
+  }
+
+  MaglevTable table;
+  table.seed_ = base.seed_;
+  table.owners_.resize(base.size());
+  std::transform(base.owners_.begin(), base.owners_.end(), table.owners_.begin(),
+                 [&index](std::uint16_t rank) { return index[rank]; });
+  HandOver hand_over(base.owners_, base.identities_, base.shares_, std::move(lacks),
+                     mix(base.seed_, kHandOverSalt));
+  while (!donors.empty()) {
+    for (Donor& donor : donors) {
+      table.owners_[*donor.next] = index[hand_over.take(*donor.next)];
+      --donor.next;
+    }
+    std::erase_if(donors, [](const Donor& donor) { return donor.next == donor.stop; });
+  }
+  table.find_largest(quotas, index);
+  return table;
+}
+
+void MaglevTable::find_largest(std::span<const std::uint32_t> quotas, std::span<const std::uint16_t> index) {
+  std::size_t first = 0;
+  for (std::size_t rank = 1; rank < quotas.size(); ++rank)
+    first = quotas[rank] > quotas[first] ? rank : first;
+  std::size_t second = first;
+  for (std::size_t rank = 0; rank < quotas.size(); ++rank) {
+    if (rank != first && quotas[rank] > (second == first ? 0 : quotas[second])) second = rank;
+  }
+  largest_ = index[first];
+  runner_up_ = index[second];
+}
+
+std::uint32_t MaglevTable::alternate(std::uint32_t slot) const noexcept {
+  const std::uint16_t owner = owners_[slot];
+  const std::uint64_t slot_bits = mix(seed_, slot);
+  for (int draw = 0; draw < kAlternateDraws; ++draw) {
+    const std::uint16_t other = owners_[slot_of(mix(slot_bits, static_cast<std::uint64_t>(draw)), size())];
+    if (other != owner) return other;
+  }
+  return owner == largest_ ? runner_up_ : largest_;
+}
+
+Result<MaglevTable> build_maglev(std::span<const MaglevBackend> backends, std::uint32_t size,
+                                 std::uint64_t seed) {
+  const Result<std::shared_ptr<const MaglevBase>> base = MaglevBase::build(backends, size, seed);
+  if (!base) return base.error();
+  return MaglevTable::build(**base, backends);
+}
+
+}  // namespace penstock
