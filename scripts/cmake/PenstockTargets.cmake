@@ -52,6 +52,13 @@ function(penstock_test name)
   penstock_compile_options(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
+  # `unit_tests` builds what runs without root: the sanitizer run needs no more.
+  if(NOT TARGET unit_tests)
+    add_custom_target(unit_tests)
+  endif()
+  if("unit" IN_LIST ARG_LABELS)
+    add_dependencies(unit_tests ${name})
+  endif()
 endfunction()
 
 # penstock_benchmark(NAME SOURCES ... LINK ...) : a Google Benchmark binary in build/PRESET/perf/.
