@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0)
+ *
+ * Steering on the gateway: hands packets whose destination is a VIP to the AF_XDP socket of their RX queue and
+ * leaves everything else (ARP, ND, BGP, BFD, SSH, VLAN-tagged frames) to the kernel. penstock-dataplane embeds
+ * this object, lets DPDK's AF_XDP driver load and attach it, and fills the maps.
+ *
+ * A packet is redirected when its frame is addressed to the interface itself, it is IPv4 or IPv6, and the longest
+ * prefix of `steer_vips` covers its destination. Anything that cannot be read as such is passed: the kernel knows
+ * better what to do with it. When no socket is bound to the queue, VIP packets are passed too, so that a
+ * program left behind by a killed dataplane costs nothing but the lookup.
+ */
+#include "vmlinux.h"
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "penstock/abi/steer.h"
+
+#define ETHER_TYPE_IPV4 0x0800
+#define ETHER_TYPE_IPV6 0x86dd
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* The name is the driver's choice: it looks for `xsks_map` and puts its sockets there, keyed by RX queue. */
+struct {
+  __uint(type, BPF_MAP_TYPE_XSKMAP);
+  __uint(max_entries, PENSTOCK_STEER_MAX_QUEUES);
+  __type(key, __u32);
+  __type(value, __u32);
+} xsks_map SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(max_entries, PENSTOCK_STEER_MAX_VIPS);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, struct steer_vip_key);
+  __type(value, __u32);
+} steer_vips SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct steer_interface);
+} steer_interface SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, PENSTOCK_STEER_COUNTERS);
+  __type(key, __u32);
+  __type(value, __u64);
+} steer_counters SEC(".maps");
+
+static __always_inline void count(__u32 counter) {
+  __u64 *value = bpf_map_lookup_elem(&steer_counters, &counter);
+  if (value) *value += 1;
+}
+
+/* A switch that does not know a MAC yet floods the frame to every gateway; only its addressee may forward it. */
+static __always_inline bool addressed_to_us(const struct ethhdr *eth) {
+  __u32 zero = 0;
+  const struct steer_interface *own = bpf_map_lookup_elem(&steer_interface, &zero);
+  if (!own) return false;
+  const __u16 *to = (const void *)eth->h_dest;
+  const __u16 *mac = (const void *)own->mac;
+  return ((to[0] ^ mac[0]) | (to[1] ^ mac[1]) | (to[2] ^ mac[2])) == 0;
+}
+
+/* Fills `key` with the destination address; false when the packet is not readable IPv4 or IPv6. */
+static __always_inline bool destination(const struct ethhdr *eth, const void *end, struct steer_vip_key *key) {
+  key->prefix_length = PENSTOCK_STEER_ADDRESS_BITS;
+  if (eth->h_proto == bpf_htons(ETHER_TYPE_IPV4)) {
+    const struct iphdr *ip = (const void *)(eth + 1);
+    if ((const void *)(ip + 1) > end) return false;
+    __builtin_memset(key->address.bytes, 0, 10);
+    key->address.bytes[10] = 0xff;
+    key->address.bytes[11] = 0xff;
+    __builtin_memcpy(key->address.bytes + 12, &ip->daddr, 4);
+    return true;
+  }
+  if (eth->h_proto == bpf_htons(ETHER_TYPE_IPV6)) {
+    const struct ipv6hdr *ip6 = (const void *)(eth + 1);
+    if ((const void *)(ip6 + 1) > end) return false;
+    __builtin_memcpy(key->address.bytes, &ip6->daddr, 16);
+    return true;
+  }
+  return false;
+}
+
+SEC("xdp")
+int penstock_steer(struct xdp_md *ctx) {
+  const void *data = (const void *)(long)ctx->data;
+  const void *end = (const void *)(long)ctx->data_end;
+  const struct ethhdr *eth = data;
+  struct steer_vip_key key;
+
+  if ((const void *)(eth + 1) > end || !addressed_to_us(eth) || !destination(eth, end, &key) ||
+      !bpf_map_lookup_elem(&steer_vips, &key)) {
+    count(PENSTOCK_STEER_PASSED);
+    return XDP_PASS;
+  }
+  long action = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS);
+  count(action == XDP_REDIRECT ? PENSTOCK_STEER_REDIRECTED : PENSTOCK_STEER_NO_SOCKET);
+  return (int)action;
+}

@@ -1,0 +1,80 @@
+// The one place where the running configuration changes: bytes -> validated document -> snapshot ->
+// published. A refused configuration changes nothing. New next hops recompile the running document.
+//
+// Any thread; changes are serialised by a lock that the packet path never takes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "dataplane/config/compiler.h"
+#include "dataplane/config/document.h"
+#include "dataplane/config/next_hops.h"
+#include "dataplane/config/publisher.h"
+#include "penstock/base/result.h"
+
+namespace penstock {
+
+/// What applying a configuration needs from outside.
+struct ApplierHooks {
+  std::function<NextHops(std::span<const IpAddr>)> resolve;
+  // Whether packets to a VIP reach the workers. A VIP is steered from before the first snapshot that knows it
+  // until after the last one that does: the kernel never answers for it. Its ICMP error would end a client's
+  // connection, while a packet dropped in the instant between is sent again.
+  std::function<Status(const IpAddr&)> steer;
+  std::function<Status(const IpAddr&)> unsteer;
+};
+
+class ConfigApplier {
+ public:
+  struct Verdict {
+    bool accepted = false;
+    std::uint64_t running_epoch = 0;
+    std::uint64_t running_generation = 0;
+    std::vector<Error> refusals;  // every problem found
+  };
+
+  ConfigApplier(Publisher& publisher, ApplierHooks hooks);
+
+  /// Within one epoch generations only grow: an older one is refused, the running one is accepted again
+  /// without effect, provided that it says the same. Another epoch replaces whatever runs.
+  Verdict apply(const proto::DataplaneConfig& config);
+
+  /// The next hops of the running backends may have changed: compiles and publishes again.
+  void refresh_next_hops();
+
+  /// Calls `read` with the running snapshot, which stays for that long.
+  template <class Read>
+  auto with_snapshot(Read read) const {
+    const std::scoped_lock lock(mutex_);
+    return read(publisher_.current());
+  }
+
+  // Without the lock: the heartbeat must not wait for a compilation.
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t generation() const { return generation_.load(std::memory_order_relaxed); }
+
+ private:
+  [[nodiscard]] std::optional<Error> out_of_order(const Document& next) const;
+  [[nodiscard]] bool is_running(const Document& next) const;
+  Status install(Document next);
+  Status publish(const Document& document);
+  Verdict verdict(std::vector<Error> refusals) const;
+
+  Publisher& publisher_;
+  const ApplierHooks hooks_;
+  mutable std::mutex mutex_;
+  Compiler compiler_;
+  std::optional<Document> running_;
+  std::set<IpAddr> steered_;
+  std::atomic<std::uint64_t> epoch_{0};
+  std::atomic<std::uint64_t> generation_{0};
+};
+
+}  // namespace penstock

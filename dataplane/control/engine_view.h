@@ -1,0 +1,36 @@
+// What control/ needs to know of the engine, so that it depends on no DPDK and tests can stand one up
+// without. main() fills it. The callables may be called from any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "dataplane/flow/flow_table.h"
+#include "dataplane/stats/lcore_counters.h"
+#include "penstock/base/result.h"
+#include "penstock/base/units.h"
+#include "penstock/net/addr.h"
+
+namespace penstock {
+
+struct PortView {
+  std::string name;
+  std::uint64_t rx_packets = 0;
+  std::uint64_t tx_packets = 0;
+  std::uint64_t rx_missed = 0;
+  std::uint64_t rx_errors = 0;
+  std::uint64_t tx_errors = 0;
+  std::uint64_t steered = 0;  // by the XDP program, to this port
+  std::uint64_t passed = 0;   // by the XDP program, to the kernel
+};
+
+struct EngineView {
+  std::vector<const LcoreCounters*> counters;  // by lcore
+  std::vector<const FlowTable*> flows;         // by lcore
+  std::function<std::vector<PortView>()> ports;
+  std::function<Nanoseconds()> oldest_progress;  // age of the laggard worker's last completed poll
+};
+
+}  // namespace penstock

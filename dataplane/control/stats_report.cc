@@ -1,0 +1,144 @@
+#include "dataplane/control/stats_report.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "penstock/proto/dataplane.pb.h"
+
+namespace penstock {
+namespace {
+
+using Outcomes = std::array<std::uint64_t, kOutcomeCount>;
+
+template <class Message>
+void write_outcomes(const Outcomes& counts, bool with_zeros, Message& out) {
+  for (std::size_t i = 0; i < kOutcomeCount; ++i) {
+    if (counts[i] == 0 && !with_zeros) continue;
+    auto* outcome = out.add_outcomes();
+    outcome->set_outcome(std::string(kOutcomeMetrics[i]));
+    outcome->set_packets(counts[i]);
+  }
+}
+
+void add(Outcomes& sums, const std::array<Counter, kOutcomeCount>& counters) {
+  for (std::size_t i = 0; i < kOutcomeCount; ++i) sums[i] += counters[i].read();
+}
+
+void report_lcores(const EngineView& engine, proto::DataplaneStats& out) {
+  Outcomes totals{};
+  std::uint64_t received = 0;
+  for (std::size_t i = 0; i < engine.counters.size(); ++i) {
+    const LcoreCounters& counters = *engine.counters[i];
+    auto& lcore = *out.add_lcores();
+    Outcomes outcomes{};
+    add(outcomes, counters.outcomes);
+    add(totals, counters.outcomes);
+    // The sum of what was read, not the counter beside it: those two may be a burst apart while packets flow,
+    // and whoever reads a report may rely on the identity.
+    std::uint64_t sum = 0;
+    for (const std::uint64_t count : outcomes) sum += count;
+    received += sum;
+    lcore.set_lcore(static_cast<std::uint32_t>(i));
+    lcore.set_received_packets(sum);
+    write_outcomes(outcomes, true, lcore);
+    lcore.set_busy_cycles(counters.busy_cycles.read());
+    lcore.set_idle_cycles(counters.idle_cycles.read());
+    for (const Counter& size : counters.burst_sizes) lcore.add_burst_sizes(size.read());
+    lcore.set_flows(engine.flows[i]->stats().size);
+    lcore.set_flow_capacity(engine.flows[i]->capacity());
+    lcore.set_flow_table_full(counters.flow_table_full.read());
+  }
+  out.set_received_packets(received);
+  write_outcomes(totals, true, out);
+}
+
+void report_backend(const Snapshot& snapshot, const EngineView& engine, const BackendDocument& backend,
+                    BackendIndex index, proto::BackendStats& out) {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t new_flows = 0;
+  for (const LcoreCounters* counters : engine.counters) {
+    const BackendCounters& c = counters->backend(index);
+    packets += c.packets.read();
+    bytes += c.bytes.read();
+    new_flows += c.new_flows.read();
+  }
+  out.set_backend(backend.id);
+  out.set_packets(packets);
+  out.set_bytes(bytes);
+  out.set_new_flows(new_flows);
+  if (const auto mac = snapshot.backend(index).next_hop_mac()) out.set_next_hop(mac->text());
+}
+
+void report_services(const Snapshot& snapshot, const EngineView& engine, proto::DataplaneStats& out) {
+  for (const auto& service : snapshot.services()) {
+    auto& report = *out.add_services();
+    report.set_service(service->document.id);
+    Outcomes outcomes{};
+    for (const LcoreCounters* counters : engine.counters)
+      add(outcomes, counters->service(service->index).outcomes);
+    write_outcomes(outcomes, false, report);
+    for (std::size_t i = 0; i < service->backends.size(); ++i) {
+      report_backend(snapshot, engine, service->document.backends[i], service->backends[i],
+                     *report.add_backends());
+    }
+  }
+}
+
+void report_ports(const EngineView& engine, proto::DataplaneStats& out) {
+  for (const PortView& port : engine.ports()) {
+    auto& report = *out.add_ports();
+    report.set_name(port.name);
+    report.set_rx_packets(port.rx_packets);
+    report.set_tx_packets(port.tx_packets);
+    report.set_rx_missed(port.rx_missed);
+    report.set_rx_errors(port.rx_errors);
+    report.set_tx_errors(port.tx_errors);
+    report.set_steered(port.steered);
+    report.set_passed(port.passed);
+  }
+}
+
+std::uint32_t idle_seconds(const Snapshot& snapshot, const CompiledService& service, const FlowRecord& flow) {
+  const Tick idle = snapshot.service(service.index).idle.of(idle_class(flow.state));
+  const Tick silent = idle > flow.remaining ? idle - flow.remaining : 0;
+  return static_cast<std::uint32_t>((std::uint64_t{silent} << kTickShift) / 1'000'000'000);
+}
+
+}  // namespace
+
+void report_stats(const Snapshot& snapshot, const EngineView& engine, proto::DataplaneStats& out) {
+  out.set_epoch(snapshot.epoch());
+  out.set_generation(snapshot.generation());
+  report_lcores(engine, out);
+  report_services(snapshot, engine, out);
+  report_ports(engine, out);
+}
+
+std::vector<proto::Flow> report_flows(const Snapshot& snapshot, const EngineView& engine, std::size_t lcore,
+                                      std::size_t first, std::size_t count, const std::string& service) {
+  std::vector<proto::Flow> flows;
+  const FlowTable& table = *engine.flows[lcore];
+  const std::size_t end = std::min(first + count, table.bucket_count());
+  for (std::size_t bucket = first; bucket < end; ++bucket) {
+    std::array<FlowRecord, kSlotsPerBucket> records;
+    const std::size_t found = table.read_bucket(bucket, records);
+    for (std::size_t i = 0; i < found; ++i) {
+      const auto place = snapshot.find_backend(records[i].backend);
+      if (place.service == nullptr) continue;
+      const ServiceDocument& document = place.service->document;
+      if (!service.empty() && document.id != service) continue;
+      auto& flow = flows.emplace_back();
+      flow.set_lcore(static_cast<std::uint32_t>(lcore));
+      flow.set_digest(records[i].name);
+      flow.set_service(document.id);
+      flow.set_backend(document.backends[place.position].id);
+      flow.set_state(std::string(flow_state_text(records[i].state)));
+      flow.set_idle_seconds(idle_seconds(snapshot, *place.service, records[i]));
+    }
+  }
+  return flows;
+}
+
+}  // namespace penstock

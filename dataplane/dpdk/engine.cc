@@ -1,0 +1,231 @@
+#include "dataplane/dpdk/engine.h"
+
+#include <rte_cycles.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "dataplane/config/compiler.h"
+#include "dataplane/dpdk/devargs.h"
+#include "dataplane/dpdk/eal.h"
+#include "dataplane/dpdk/engine_memory.h"
+#include "dataplane/dpdk/port.h"
+#include "dataplane/dpdk/rcu_quiescence.h"
+#include "dataplane/dpdk/tsc_clock.h"
+#include "dataplane/dpdk/worker.h"
+
+namespace penstock {
+
+class Engine::Impl {
+ public:
+  explicit Impl(EngineSettings settings) : settings_(std::move(settings)) {}
+  ~Impl() { stop(); }
+
+  Status open() {
+    std::vector<Devargs> devices;
+    if (auto parsed = parse_ports(devices); !parsed) return parsed;
+    if (auto started = start_eal(devices); !started) return started;
+    if (auto made = make_workers(); !made) return made;
+    return start_ports(devices);
+  }
+
+  void run(const Publisher& publisher) {
+    publisher_ = &publisher;
+    running_ = true;
+    for (std::size_t i = 0; i < lcores_.size(); ++i) {
+      rte_eal_remote_launch(launch, &lcores_[i], static_cast<unsigned>(i));
+    }
+  }
+
+  void stop() {
+    if (!std::exchange(running_, false)) return;
+    for (Lcore& lcore : lcores_) lcore.worker->stop();
+    for (std::size_t i = 0; i < lcores_.size(); ++i) rte_eal_wait_lcore(static_cast<unsigned>(i));
+  }
+
+  Nanoseconds oldest_progress() const {
+    const std::uint64_t now = rte_rdtsc();
+    std::uint64_t oldest = 0;
+    for (const Lcore& lcore : lcores_) {
+      const std::uint64_t at = lcore.worker->progress_tsc();
+      oldest = std::max(oldest, now > at ? now - at : 0);
+    }
+    return clock_->span(oldest);
+  }
+
+  template <class Act>
+  Status on_each_steering(Act act) {
+    for (const auto& port : ports_) {
+      if (port->steering() == nullptr) continue;
+      if (auto done = act(*port->steering()); !done) return done;
+    }
+    return Ok{};
+  }
+
+  EnginePortCounts port_counts(std::size_t port) const {
+    const PortCounts c = ports_[port]->counts();
+    SteerCounts steering;
+    if (const Steering* program = ports_[port]->steering()) {
+      if (auto counts = program->counts()) steering = *counts;
+    }
+    return {c.rx_packets,
+            c.tx_packets,
+            c.rx_missed,
+            c.rx_errors,
+            c.tx_errors,
+            steering.redirected,
+            steering.passed + steering.no_socket};
+  }
+
+ private:
+  friend class Engine;
+
+  struct Lcore {
+    Impl* engine = nullptr;
+    Memzone flow_memory;
+    std::unique_ptr<FlowTable> flows;
+    std::unique_ptr<LcoreCounters> counters;
+    std::unique_ptr<Worker> worker;
+  };
+
+  static int launch(void* argument) {
+    auto* lcore = static_cast<Lcore*>(argument);
+    lcore->worker->run(*lcore->engine->publisher_);
+    return 0;
+  }
+
+  [[nodiscard]] std::uint16_t queues() const { return static_cast<std::uint16_t>(settings_.cpus.size()); }
+
+  Status parse_ports(std::vector<Devargs>& devices) const {
+    if (settings_.ports.empty()) return invalid("port", "at least one --port is needed");
+    for (const std::string& text : settings_.ports) {
+      auto parsed = parse_devargs(text);
+      if (!parsed) return parsed.error();
+      const bool twice = std::any_of(devices.begin(), devices.end(),
+                                     [&](const Devargs& d) { return d.name == parsed->name; });
+      if (twice) return invalid("port", "'" + parsed->name + "' is given twice");
+      devices.push_back(std::move(parsed).value());
+    }
+    return Ok{};
+  }
+
+  Status start_eal(const std::vector<Devargs>& devices) {
+    const std::size_t flow_bytes = FlowTable::required_bytes(settings_.flows_per_lcore);
+    const std::size_t lcores = settings_.cpus.size();
+    EalSettings eal;
+    eal.cpus = settings_.cpus;
+    eal.memory_mb = settings_.memory_mb != 0 ? settings_.memory_mb
+                                             : memory_needed_mb(devices.size() * lcores, lcores, flow_bytes);
+    eal.no_huge = settings_.no_huge;
+    eal.debug_log = settings_.debug_log;
+    eal.extra = settings_.eal_extra;
+    for (const Devargs& device : devices) {
+      if (device.is_pci) eal.pci.push_back(device.text);
+    }
+    if (eal.no_huge)
+      spdlog::warn("without hugepages (--no-huge) flow lookups cost more, and most NICs cannot be used");
+    auto started = Eal::init(eal);
+    if (!started) return started.error();
+    eal_ = std::move(started).value();
+    clock_ = std::make_unique<TscClock>();
+    return Ok{};
+  }
+
+  Status make_workers() {
+    quiescence_ = std::make_unique<RcuQuiescence>(queues());
+    lcores_.resize(settings_.cpus.size());
+    for (unsigned i = 0; i < lcores_.size(); ++i) {
+      Lcore& lcore = lcores_[i];
+      lcore.engine = this;
+      auto memory = make_flow_memory(i, FlowTable::required_bytes(settings_.flows_per_lcore));
+      if (!memory) return memory.error();
+      lcore.flow_memory = std::move(memory).value();
+      auto flows = FlowTable::create(bytes_of(lcore.flow_memory), 0, tick_of(clock_->at(rte_rdtsc())));
+      if (!flows) return flows.error();
+      lcore.flows = std::make_unique<FlowTable>(std::move(flows).value());
+      lcore.counters = std::make_unique<LcoreCounters>(kMaxServiceIndexes, kMaxBackendIndexes);
+      flow_views_.push_back(lcore.flows.get());
+      counter_views_.push_back(lcore.counters.get());
+    }
+    return Ok{};
+  }
+
+  Status start_ports(const std::vector<Devargs>& devices) {
+    std::uint32_t mtu = 0;
+    for (const Devargs& device : devices) {
+      auto port = Port::probe(device, queues());
+      if (!port) return port.error();
+      mtu = std::max(mtu, (*port)->mtu());
+      ports_.push_back(std::move(port).value());
+    }
+    auto buffers = make_buffers(ports_.size() * queues(), mtu);
+    if (!buffers) return buffers.error();
+    buffers_ = std::move(buffers).value();
+    Worker::Settings common;
+    common.idle = settings_.idle;
+    for (const auto& port : ports_) {
+      auto started = port->start(queues(), settings_.idle.mode == IdleMode::kInterrupt, buffers_.get());
+      if (!started) return started;
+      common.ports.push_back(port->id());
+      port_views_.push_back({port->name(), port->interface(), port->mac(), port->mtu()});
+    }
+    for (unsigned i = 0; i < lcores_.size(); ++i) {
+      common.index = i;
+      lcores_[i].worker =
+          std::make_unique<Worker>(common, *lcores_[i].flows, *lcores_[i].counters, *quiescence_, *clock_);
+    }
+    return Ok{};
+  }
+
+  const EngineSettings settings_;
+  // In the order in which they are made; destroyed the other way round, ports before buffers before EAL.
+  std::unique_ptr<Eal> eal_;
+  std::unique_ptr<TscClock> clock_;
+  std::unique_ptr<RcuQuiescence> quiescence_;
+  Mempool buffers_;
+  std::vector<std::unique_ptr<Port>> ports_;
+  std::vector<Lcore> lcores_;
+  std::vector<EnginePort> port_views_;
+  std::vector<LcoreCounters*> counter_views_;
+  std::vector<FlowTable*> flow_views_;
+  const Publisher* publisher_ = nullptr;
+  bool running_ = false;
+};
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::open(const EngineSettings& settings) {
+  try {
+    auto impl = std::make_unique<Impl>(settings);
+    if (auto opened = impl->open(); !opened) return opened.error();
+    return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+  } catch (const std::bad_alloc&) {
+    return unavailable("out of memory while starting");
+  }
+}
+
+void Engine::run(const Publisher& publisher) { impl_->run(publisher); }
+void Engine::stop() { impl_->stop(); }
+Quiescence& Engine::quiescence() { return *impl_->quiescence_; }
+const std::vector<EnginePort>& Engine::ports() const { return impl_->port_views_; }
+const std::vector<LcoreCounters*>& Engine::counters() const { return impl_->counter_views_; }
+const std::vector<FlowTable*>& Engine::flows() const { return impl_->flow_views_; }
+Nanoseconds Engine::oldest_progress() const { return impl_->oldest_progress(); }
+EnginePortCounts Engine::port_counts(std::size_t port) const { return impl_->port_counts(port); }
+
+Status Engine::steer(const IpAddr& vip) {
+  return impl_->on_each_steering([&](Steering& s) { return s.add(vip); });
+}
+Status Engine::unsteer(const IpAddr& vip) {
+  return impl_->on_each_steering([&](Steering& s) { return s.remove(vip); });
+}
+Status Engine::set_steering_mac(std::size_t port, const MacAddr& mac) {
+  Steering* steering = impl_->ports_[port]->steering();
+  return steering == nullptr ? Status(Ok{}) : steering->set_mac(mac);
+}
+
+}  // namespace penstock

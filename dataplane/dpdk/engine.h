@@ -1,0 +1,88 @@
+// Everything that DPDK does for the dataplane, behind one class without a rte_* in sight: EAL, ports,
+// buffers, flow tables in hugepage memory, workers.
+//
+//   open() -> run(publisher) ... stop() -> destructor
+//
+// open, run and stop belong to the main thread; the questions below may be asked by any thread while it
+// lives.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/config/publisher.h"
+#include "dataplane/dpdk/idle_policy.h"
+#include "dataplane/flow/flow_table.h"
+#include "dataplane/stats/lcore_counters.h"
+#include "penstock/base/result.h"
+#include "penstock/base/units.h"
+#include "penstock/net/addr.h"
+
+namespace penstock {
+
+struct EngineSettings {
+  std::vector<std::string> ports;  // devargs
+  std::vector<unsigned> cpus{0};   // one worker on each
+  IdlePolicy idle;
+  std::uint64_t memory_mb = 0;  // 0 = what flows and buffers need
+  bool no_huge = false;
+  std::size_t flows_per_lcore = 1'000'000;
+  std::vector<std::string> eal_extra;
+  bool debug_log = false;
+};
+
+struct EnginePort {
+  std::string name;
+  std::optional<std::string> interface;  // the kernel's interface under it
+  MacAddr mac;
+  std::uint32_t mtu = 1500;
+};
+
+struct EnginePortCounts {
+  std::uint64_t rx_packets = 0;
+  std::uint64_t tx_packets = 0;
+  std::uint64_t rx_missed = 0;
+  std::uint64_t rx_errors = 0;
+  std::uint64_t tx_errors = 0;
+  std::uint64_t steered = 0;  // frames that the steering program handed to the port; 0 without one
+  std::uint64_t passed = 0;   // frames that it left to the kernel
+};
+
+class Engine {
+ public:
+  /// Errors as Eal::init and Port::probe. On an error nothing is left behind.
+  static Result<std::unique_ptr<Engine>> open(const EngineSettings& settings);
+  /// Stops the workers if they run, closes the ports, releases everything.
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// publisher must outlive stop().
+  void run(const Publisher& publisher);
+  void stop();
+
+  [[nodiscard]] Quiescence& quiescence();
+  [[nodiscard]] const std::vector<EnginePort>& ports() const;
+  [[nodiscard]] const std::vector<LcoreCounters*>& counters() const;  // by worker
+  [[nodiscard]] const std::vector<FlowTable*>& flows() const;         // by worker; for reading only
+
+  /// Age of the laggard worker's last completed poll.
+  [[nodiscard]] Nanoseconds oldest_progress() const;
+  [[nodiscard]] EnginePortCounts port_counts(std::size_t port) const;
+
+  // Which destinations the AF_XDP ports take from the kernel. Control thread.
+  Status steer(const IpAddr& vip);
+  Status unsteer(const IpAddr& vip);
+  Status set_steering_mac(std::size_t port, const MacAddr& mac);
+
+ private:
+  class Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace penstock

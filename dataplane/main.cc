@@ -1,0 +1,158 @@
+// penstock-dataplane: makes the parts and passes them to each other; runs until SIGTERM or SIGINT.
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "dataplane/control/config_applier.h"
+#include "dataplane/control/control_server.h"
+#include "dataplane/control/socket_lock.h"
+#include "dataplane/dpdk/engine.h"
+#include "dataplane/netlink/next_hop_monitor.h"
+#include "dataplane/settings.h"
+#include "penstock/base/exit_code.h"
+
+namespace penstock {
+namespace {
+
+int exit_code(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+      return kExitBadConfig;
+    case ErrorCode::kPermissionDenied:
+      return kExitNoPermission;
+    case ErrorCode::kAlreadyExists:
+      return kExitTempFail;
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kNotFound:
+      return kExitUnavailable;
+    case ErrorCode::kFailedPrecondition:
+    case ErrorCode::kInternal:
+      return kExitFailure;
+  }
+  return kExitFailure;
+}
+
+int refuse(const Error& error) {
+  std::fprintf(stderr, "penstock-dataplane: %s\n", error.text().c_str());
+  return exit_code(error.code);
+}
+
+/// Where the packets of each port go: the kernel's interface under it, or the static next hop.
+NextHopSettings next_hop_settings(const DataplaneSettings& settings, const Engine& engine) {
+  NextHopSettings out;
+  out.source_v4 = settings.source_v4;
+  out.source_v6 = settings.source_v6;
+  for (std::uint16_t i = 0; i < engine.ports().size(); ++i) {
+    const EnginePort& port = engine.ports()[i];
+    std::optional<std::string> interface = port.interface;
+    for (const auto& kernel : settings.kernel_interfaces) {
+      if (kernel.port == port.name) interface = kernel.interface;
+    }
+    bool placed = interface.has_value();
+    if (interface) out.interfaces.push_back({i, *interface});
+    for (const auto& hop : settings.static_next_hops) {
+      if (hop.port != port.name) continue;
+      out.statics.push_back({i, port.mac, hop.mac, hop.source_v4, hop.source_v6, hop.mtu});
+      placed = true;
+    }
+    if (!placed) {
+      spdlog::warn("port {} has neither a kernel interface nor a static next hop: nothing leaves by it",
+                   port.name);
+    }
+  }
+  return out;
+}
+
+EngineView view_of(const Engine& engine) {
+  EngineView view;
+  view.counters.assign(engine.counters().begin(), engine.counters().end());
+  view.flows.assign(engine.flows().begin(), engine.flows().end());
+  view.oldest_progress = [&engine] { return engine.oldest_progress(); };
+  view.ports = [&engine] {
+    std::vector<PortView> ports;
+    for (std::size_t i = 0; i < engine.ports().size(); ++i) {
+      const EnginePortCounts c = engine.port_counts(i);
+      ports.push_back({engine.ports()[i].name, c.rx_packets, c.tx_packets, c.rx_missed, c.rx_errors,
+                       c.tx_errors, c.steered, c.passed});
+    }
+    return ports;
+  };
+  return view;
+}
+
+/// An interface may be given another MAC while it runs; the steering program looks at it.
+void follow_macs(const NextHopSettings& hops, const NextHopMonitor& monitor, Engine& engine) {
+  for (const PortInterface& port : hops.interfaces) {
+    const auto mac = monitor.interface_mac(port.port);
+    if (!mac) continue;
+    if (auto set = engine.set_steering_mac(port.port, *mac); !set) spdlog::warn("{}", set.error().text());
+  }
+}
+
+/// Blocks the signals in this thread and all that it starts, so that wait() alone receives them.
+class StopSignal {
+ public:
+  StopSignal() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  }
+  void wait() const {
+    int signal = 0;
+    sigwait(&set_, &signal);
+  }
+
+ private:
+  sigset_t set_{};
+};
+
+int run(const DataplaneSettings& settings, const StopSignal& stop) {
+  auto lock = SocketLock::take(settings.socket);
+  if (!lock) return refuse(lock.error());
+  auto opened = Engine::open(settings.engine);
+  if (!opened) return refuse(opened.error());
+  Engine& engine = **opened;
+
+  const NextHopSettings hops = next_hop_settings(settings, engine);
+  auto monitoring = NextHopMonitor::open(hops);
+  if (!monitoring) return refuse(monitoring.error());
+  NextHopMonitor& monitor = **monitoring;
+  Publisher publisher(engine.quiescence(), engine.counters());
+  ConfigApplier applier(publisher,
+                        {[&](std::span<const IpAddr> backends) { return monitor.resolve(backends); },
+                         [&](const IpAddr& vip) { return engine.steer(vip); },
+                         [&](const IpAddr& vip) { return engine.unsteer(vip); }});
+  monitor.follow([&] {
+    follow_macs(hops, monitor, engine);
+    applier.refresh_next_hops();
+  });
+
+  engine.run(publisher);
+  auto server = ControlServer::start(settings.socket, applier, view_of(engine));
+  if (!server) return refuse(server.error());
+  spdlog::info("polling {} port(s) with {} worker(s), listening on {}", engine.ports().size(),
+               engine.counters().size(), settings.socket);
+  stop.wait();
+
+  // The heartbeat goes first, so that the VIPs are withdrawn while packets still flow.
+  spdlog::info("stopping");
+  (*server)->stop_heartbeats();
+  server->reset();
+  monitor.stop();
+  engine.stop();
+  return kExitOk;
+}
+
+}  // namespace
+}  // namespace penstock
+
+int main(int argc, char** argv) {
+  const auto settings = penstock::parse_dataplane_settings(argc, argv);
+  if (const int* code = std::get_if<int>(&settings)) return *code;
+  const penstock::StopSignal stop;
+  return penstock::run(std::get<penstock::DataplaneSettings>(settings), stop);
+}

@@ -1,0 +1,245 @@
+#include "dataplane/settings.h"
+
+#include <charconv>
+#include <limits>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "dataplane/dpdk/devargs.h"
+#include "dataplane/dpdk/idle_policy.h"
+#include "penstock/process/settings.h"
+
+namespace penstock {
+namespace {
+
+// IPv6 needs 1280; below it a tunnel over either family makes no sense.
+constexpr std::uint16_t kMinMtu = 1280;
+constexpr std::size_t kMaxFlows = 1'000'000'000;
+constexpr std::uint64_t kMaxMemoryMb = 1 << 20;
+
+template <class Number>
+std::optional<Number> number(std::string_view text, Number least, Number most) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value < least || value > most)
+    return std::nullopt;
+  return value;
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
+  if (text.empty() || text.back() == separator) parts.emplace_back();
+  return parts;
+}
+
+/// A parser of one value as a validator of CLI11, which knows how to name flag, file and line.
+template <class Parse>
+CLI::Validator checked_by(Parse parse) {
+  return CLI::Validator(
+      [parse](const std::string& text) {
+        const auto parsed = parse(text);
+        return parsed.ok() ? std::string() : parsed.error().message;
+      },
+      "");
+}
+
+Status set_source(StaticNextHopSetting& hop, const std::string& key, const std::string& value) {
+  auto address = IpAddr::parse(value);
+  if (!address) return address.error();
+  if (!address->is_unicast()) return invalid("", key + "=" + value + " is not a unicast address");
+  if (key == "source_v4" && address->is_v4()) {
+    hop.source_v4 = address->v4();
+  } else if (key == "source_v6" && address->is_v6()) {
+    hop.source_v6 = address->v6();
+  } else {
+    return invalid("", key + "=" + value + " is an address of the other family");
+  }
+  return Ok{};
+}
+
+Status set_part(StaticNextHopSetting& hop, const std::string& key, const std::string& value) {
+  if (key == "source_v4" || key == "source_v6") return set_source(hop, key, value);
+  if (key == "mac") {
+    auto mac = MacAddr::parse(value);
+    if (!mac) return mac.error();
+    hop.mac = *mac;
+    return Ok{};
+  }
+  if (key == "mtu") {
+    const auto mtu = number<std::uint16_t>(value, kMinMtu, std::numeric_limits<std::uint16_t>::max());
+    if (!mtu) return invalid("", "mtu=" + value + " is not 1280-65535");
+    hop.mtu = *mtu;
+    return Ok{};
+  }
+  return invalid("", "'" + key + "' is none of mac, source_v4, source_v6, mtu");
+}
+
+Result<Ipv4Addr> parse_source_v4(const std::string& text) {
+  auto address = IpAddr::parse(text);
+  if (!address) return address.error();
+  if (!address->is_v4() || !address->is_unicast())
+    return invalid("", "'" + text + "' is no IPv4 unicast address");
+  return address->v4();
+}
+
+Result<Ipv6Addr> parse_source_v6(const std::string& text) {
+  auto address = IpAddr::parse(text);
+  if (!address) return address.error();
+  if (!address->is_v6() || !address->is_unicast())
+    return invalid("", "'" + text + "' is no IPv6 unicast address");
+  return address->v6();
+}
+
+/// The flags as text, before they mean anything.
+struct Flags {
+  std::vector<std::string> ports;
+  std::string lcores = "0";
+  std::string idle = "spin";
+  std::vector<std::string> kernel_interfaces;
+  std::vector<std::string> static_next_hops;
+  std::string source_v4;
+  std::string source_v6;
+  std::string eal;
+};
+
+void declare(CLI::App& app, Flags& flags, DataplaneSettings& out) {
+  app.add_option("--port", flags.ports,
+                 "A DPDK device with its arguments; repeat for more (net_af_xdp0,iface=eth0 or 0000:3b:00.0)")
+      ->required()
+      ->allow_extra_args(false)
+      ->check(checked_by(parse_devargs));
+  app.add_option("--lcores", flags.lcores, "CPUs with one worker each, for example 0,2-3")
+      ->check(checked_by(parse_cpu_list))
+      ->capture_default_str();
+  app.add_option("--idle", flags.idle, "What an idle worker does: spin, pause, sleep:US or interrupt")
+      ->check(checked_by(parse_idle_policy))
+      ->capture_default_str();
+  app.add_option("--socket", out.socket, "Unix socket of the control service")->capture_default_str();
+  app.add_option("--memory-mb", out.engine.memory_mb,
+                 "Hugepage memory; by default what flows and buffers need")
+      ->check(CLI::Range(std::uint64_t{0}, kMaxMemoryMb));
+  app.add_flag("--no-huge", out.engine.no_huge, "Use ordinary pages: slower, for tests and small machines");
+  app.add_option("--flows", out.engine.flows_per_lcore, "Flows that each worker's table holds")
+      ->check(CLI::Range(std::size_t{1024}, kMaxFlows))
+      ->capture_default_str();
+  app.add_option("--kernel-interface", flags.kernel_interfaces,
+                 "PORT=INTERFACE: the kernel's interface under a port whose devargs do not name it")
+      ->allow_extra_args(false)
+      ->check(checked_by(parse_kernel_interface));
+  app.add_option("--static-next-hop", flags.static_next_hops,
+                 "PORT,mac=M[,source_v4=A][,source_v6=A][,mtu=N]: for a port without a kernel interface")
+      ->allow_extra_args(false)
+      ->check(checked_by(parse_static_next_hop));
+  app.add_option("--source-v4", flags.source_v4, "Outer IPv4 source instead of the kernel's choice")
+      ->check(checked_by(parse_source_v4));
+  app.add_option("--source-v6", flags.source_v6, "Outer IPv6 source instead of the kernel's choice")
+      ->check(checked_by(parse_source_v6));
+  app.add_option("--eal", flags.eal, "Further arguments for DPDK's EAL, separated by spaces");
+}
+
+/// The checks passed, so that every value() below is there.
+void interpret(const Flags& flags, DataplaneSettings& out) {
+  out.engine.ports = flags.ports;
+  out.engine.cpus = parse_cpu_list(flags.lcores).value();
+  out.engine.idle = parse_idle_policy(flags.idle).value();
+  for (const auto& text : flags.kernel_interfaces) {
+    out.kernel_interfaces.push_back(parse_kernel_interface(text).value());
+  }
+  for (const auto& text : flags.static_next_hops) {
+    out.static_next_hops.push_back(parse_static_next_hop(text).value());
+  }
+  if (!flags.source_v4.empty()) out.source_v4 = parse_source_v4(flags.source_v4).value();
+  if (!flags.source_v6.empty()) out.source_v6 = parse_source_v6(flags.source_v6).value();
+  std::istringstream words(flags.eal);
+  for (std::string word; words >> word;) out.engine.eal_extra.push_back(word);
+  out.engine.debug_log = spdlog::default_logger()->level() <= spdlog::level::debug;
+}
+
+/// What no flag is wrong about alone. Empty when nothing is.
+std::string contradiction(const DataplaneSettings& settings) {
+  std::set<std::string> names;
+  for (const auto& text : settings.engine.ports) {
+    const std::string name = parse_devargs(text).value().name;
+    if (!names.insert(name).second) return "port: '" + name + "' is given twice";
+  }
+  for (const auto& kernel : settings.kernel_interfaces) {
+    if (!names.contains(kernel.port)) return "kernel_interface: there is no port '" + kernel.port + "'";
+  }
+  for (const auto& hop : settings.static_next_hops) {
+    if (!names.contains(hop.port)) return "static_next_hop: there is no port '" + hop.port + "'";
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::vector<unsigned>> parse_cpu_list(const std::string& text) {
+  constexpr unsigned kMost = 1023;
+  std::vector<unsigned> cpus;
+  for (const std::string& part : split(text, ',')) {
+    const auto dash = part.find('-');
+    const auto first = number<unsigned>(part.substr(0, dash), 0, kMost);
+    const auto last = dash == std::string::npos ? first : number<unsigned>(part.substr(dash + 1), 0, kMost);
+    if (!first || !last || *last < *first) {
+      return invalid("lcores", "'" + text + "' is not a list of CPUs such as 0,2-3");
+    }
+    for (unsigned cpu = *first; cpu <= *last; ++cpu) cpus.push_back(cpu);
+  }
+  if (std::set<unsigned>(cpus.begin(), cpus.end()).size() != cpus.size()) {
+    return invalid("lcores", "'" + text + "' names a CPU twice");
+  }
+  return cpus;
+}
+
+Result<KernelInterface> parse_kernel_interface(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+    return invalid("kernel_interface", "'" + text + "' is not PORT=INTERFACE");
+  }
+  return KernelInterface{text.substr(0, equals), text.substr(equals + 1)};
+}
+
+Result<StaticNextHopSetting> parse_static_next_hop(const std::string& text) {
+  const auto parts = split(text, ',');
+  StaticNextHopSetting hop;
+  hop.port = parts.front();
+  std::set<std::string> seen;
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    const auto equals = parts[i].find('=');
+    if (equals == std::string::npos) return invalid("static_next_hop", "'" + parts[i] + "' is not KEY=VALUE");
+    const std::string key = parts[i].substr(0, equals);
+    if (!seen.insert(key).second) return invalid("static_next_hop", key + "= is given twice");
+    if (auto set = set_part(hop, key, parts[i].substr(equals + 1)); !set) {
+      return invalid("static_next_hop", set.error().message);
+    }
+  }
+  if (hop.port.empty() || !seen.contains("mac") || (!hop.source_v4 && !hop.source_v6)) {
+    return invalid("static_next_hop",
+                   "'" + text + "' lacks the port, mac=, or one of source_v4= and source_v6=");
+  }
+  return hop;
+}
+
+std::variant<DataplaneSettings, int> parse_dataplane_settings(int argc, char** argv) {
+  CLI::App app("Balances packets to VIPs over backends: polls ports, picks a backend, encapsulates, sends.",
+               "penstock-dataplane");
+  Flags flags;
+  DataplaneSettings out;
+  Settings settings(app);
+  declare(app, flags, out);
+  if (const auto code = settings.parse(argc, argv)) return *code;
+  interpret(flags, out);
+  if (const std::string wrong = contradiction(out); !wrong.empty()) {
+    const auto* file = app.get_config_ptr();
+    const bool from_file = file->count() > 0;
+    std::fprintf(stderr, "penstock-dataplane: %s%s\n",
+                 from_file ? (file->as<std::string>() + ": ").c_str() : "", wrong.c_str());
+    return from_file ? kExitBadConfig : kExitUsage;
+  }
+  return out;
+}
+
+}  // namespace penstock

@@ -1,0 +1,49 @@
+// penstock-dataplane's command line and YAML file, checked and put into the words of the parts.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "dataplane/dpdk/engine.h"
+#include "penstock/net/addr.h"
+
+namespace penstock {
+
+/// Take routes and neighbours of `interface` for the port of this name; for ports whose devargs do not say
+/// it.
+struct KernelInterface {
+  std::string port;
+  std::string interface;
+};
+
+/// For a port without a kernel interface.
+struct StaticNextHopSetting {
+  std::string port;
+  MacAddr mac;
+  std::optional<Ipv4Addr> source_v4;
+  std::optional<Ipv6Addr> source_v6;
+  std::uint16_t mtu = 1500;
+};
+
+struct DataplaneSettings {
+  EngineSettings engine;
+  std::string socket = "/run/penstock/dataplane.sock";
+  std::vector<KernelInterface> kernel_interfaces;
+  std::vector<StaticNextHopSetting> static_next_hops;
+  std::optional<Ipv4Addr> source_v4;
+  std::optional<Ipv6Addr> source_v6;
+};
+
+/// The settings, or the exit code with which the process should end at once: 0 after --help and --version,
+/// kExitUsage or kExitBadConfig after one sentence on stderr. Sets up logging.
+std::variant<DataplaneSettings, int> parse_dataplane_settings(int argc, char** argv);
+
+// One value of a flag each; InvalidArgument in one sentence.
+[[nodiscard]] Result<std::vector<unsigned>> parse_cpu_list(const std::string& text);    // "0,2-3"
+[[nodiscard]] Result<KernelInterface> parse_kernel_interface(const std::string& text);  // "PORT=INTERFACE"
+/// "PORT,mac=02:…[,source_v4=A][,source_v6=A][,mtu=N]", at least one source.
+[[nodiscard]] Result<StaticNextHopSetting> parse_static_next_hop(const std::string& text);
+
+}  // namespace penstock
