@@ -115,7 +115,7 @@ std::optional<Service> parse_service(const json& document, const std::string& pa
   const std::size_t before_backends = problems.size();
   out.backends = parse_backends(reader, problems);
   reader.finish();
-  if (problems.size() == before_backends) check_backends(out, path, problems);
+  if (document.is_object() && problems.size() == before_backends) check_backends(out, path, problems);
   if (problems.size() != before) return std::nullopt;
   return out;
 }

@@ -1,0 +1,251 @@
+#include "controlplane/stream/streams.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/controlplane/stream/client.h"
+
+namespace penstock {
+namespace {
+
+using testing::HasSubstr;
+
+Service service(const std::string& id, std::uint16_t port, const std::string& address,
+                std::uint32_t weight = 1) {
+  Service out;
+  out.id = id;
+  out.key = {*IpAddr::parse("203.0.113.10"), kProtoTcp, port};
+  out.backends = {Backend{"be1", *IpAddr::parse(address), weight, false}};
+  return out;
+}
+
+DesiredSnapshot state_of(std::uint64_t generation, const std::vector<Service>& services = {},
+                         const std::vector<GatewayPolicy>& gateways = {}) {
+  Change change;
+  for (const Service& s : services) change.put_services.push_back(std::make_shared<const Service>(s));
+  change.put_gateways = gateways;
+  DesiredState state;
+  state.epoch = 5;
+  state.generation = generation - 1;
+  return std::make_shared<const DesiredState>(apply(state, change));
+}
+
+/// Reads until `generation` arrives; nothing when the stream ends before.
+std::optional<proto::GatewayDirective> hear_generation(GatewayClient& client, std::uint64_t generation) {
+  while (auto directive = client.hear()) {
+    if (directive->config().generation() == generation) return directive;
+  }
+  return std::nullopt;
+}
+
+TEST(Streams, AGatewayGetsTheLatestOnHelloAndEveryNewGenerationAfter) {
+  const auto streams = start_streams();
+  streams->publish(state_of(3, {service("web", 80, "10.0.31.2")}));
+  GatewayClient gw1(*streams);
+  ASSERT_TRUE(gw1.say(gateway_hello("gw1")));
+  const auto first = gw1.hear();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->config().generation(), 3u);
+  EXPECT_EQ(first->config().epoch(), 5u);
+  EXPECT_TRUE(first->announce());
+  ASSERT_EQ(first->config().services_size(), 1);
+  streams->publish(state_of(4, {service("web", 80, "10.0.31.2", 9)}));
+  const auto second = gw1.hear();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->config().generation(), 4u);
+  EXPECT_EQ(second->config().services(0).backends(0).weight(), 9u);
+}
+
+TEST(Streams, AStoreThatWasNeverWrittenTellsNobodyAnything) {
+  const auto streams = start_streams();
+  DesiredState never_written;
+  never_written.epoch = 5;
+  streams->publish(std::make_shared<const DesiredState>(never_written));
+  GatewayClient gw1(*streams);
+  NodeClient be1(*streams);
+  ASSERT_TRUE(gw1.say(gateway_hello("gw1")));
+  ASSERT_TRUE(be1.say(node_hello("be1", "10.0.31.2")));
+  ASSERT_TRUE(eventually([&] { return streams->gateway("gw1") && streams->node("be1"); }));
+  streams->publish(state_of(1));
+  EXPECT_EQ(gw1.hear()->config().generation(), 1u);
+  EXPECT_EQ(be1.hear()->generation(), 1u);
+}
+
+TEST(Streams, ADrainedGatewayIsToldNotToAnnounceAndTheOthersGoOn) {
+  const auto streams = start_streams();
+  GatewayClient gw1(*streams);
+  GatewayClient gw2(*streams);
+  ASSERT_TRUE(gw1.say(gateway_hello("gw1")));
+  ASSERT_TRUE(gw2.say(gateway_hello("gw2")));
+  streams->publish(state_of(1, {}, {{"gw1", false}}));
+  EXPECT_FALSE(hear_generation(gw1, 1)->announce());
+  EXPECT_TRUE(hear_generation(gw2, 1)->announce());
+}
+
+TEST(Streams, AGatewayThatComesBackGetsWhatItMissed) {
+  const auto streams = start_streams();
+  streams->publish(state_of(1));
+  {
+    GatewayClient gw1(*streams);
+    ASSERT_TRUE(gw1.say(gateway_hello("gw1")));
+    ASSERT_TRUE(hear_generation(gw1, 1));
+  }
+  ASSERT_TRUE(eventually([&] { return !streams->gateway("gw1")->connected; }));
+  streams->publish(state_of(2));
+  streams->publish(state_of(3));
+  GatewayClient again(*streams);
+  ASSERT_TRUE(again.say(gateway_hello("gw1")));
+  EXPECT_EQ(again.hear()->config().generation(), 3u);
+  EXPECT_TRUE(streams->gateway("gw1")->connected);
+}
+
+// Some 1.5 MB a directive, which no socket buffer takes unread.
+DesiredSnapshot large_state(std::uint64_t generation) {
+  std::vector<Service> services;
+  for (std::uint16_t i = 1; i <= 500; ++i) {
+    Service one = service("service-" + std::to_string(i), i, "10.0.31.2");
+    one.backends.clear();
+    for (int b = 0; b < 60; ++b) {
+      one.backends.push_back(
+          {"backend-with-a-long-name-" + std::to_string(b),
+           *IpAddr::parse("10.9." + std::to_string(i % 250) + "." + std::to_string(b + 1))});
+    }
+    services.push_back(std::move(one));
+  }
+  return state_of(generation, services);
+}
+
+TEST(Streams, ASlowGatewayDelaysNobodyAndSkipsToTheLatest) {
+  constexpr std::uint64_t kGenerations = 30;
+  const auto streams = start_streams();
+  GatewayClient slow(*streams);
+  GatewayClient quick(*streams);
+  ASSERT_TRUE(slow.say(gateway_hello("slow")));
+  ASSERT_TRUE(quick.say(gateway_hello("quick")));
+  ASSERT_TRUE(eventually([&] { return streams->gateways().size() == 2; }));
+  for (std::uint64_t generation = 1; generation <= kGenerations; ++generation) {
+    streams->publish(large_state(generation));
+    ASSERT_TRUE(hear_generation(quick, generation)) << "while the other gateway reads nothing";
+  }
+  std::vector<std::uint64_t> heard;
+  while (heard.empty() || heard.back() != kGenerations) {
+    const auto directive = slow.hear();
+    ASSERT_TRUE(directive);
+    heard.push_back(directive->config().generation());
+  }
+  EXPECT_TRUE(std::is_sorted(heard.begin(), heard.end()));
+  EXPECT_LT(heard.size(), kGenerations / 2) << "what it missed is skipped, not queued";
+}
+
+TEST(Streams, TheNewerOfTwoSessionsWithOneIdCounts) {
+  const auto streams = start_streams();
+  streams->publish(state_of(1));
+  GatewayClient older(*streams);
+  ASSERT_TRUE(older.say(gateway_hello("gw1")));
+  ASSERT_TRUE(hear_generation(older, 1));
+  GatewayClient newer(*streams);
+  ASSERT_TRUE(newer.say(gateway_hello("gw1")));
+  ASSERT_TRUE(hear_generation(newer, 1));
+  const grpc::Status status = older.ended();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::ABORTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("'gw1' connected again"));
+  EXPECT_TRUE(streams->gateway("gw1")->connected);
+  EXPECT_EQ(streams->gateways().size(), 1u);
+  streams->publish(state_of(2));
+  EXPECT_TRUE(hear_generation(newer, 2));
+}
+
+TEST(Streams, WhatAGatewaySaysIsObservedAndStaysKnownAfterItLeft) {
+  const auto streams = start_streams();
+  {
+    GatewayClient gw1(*streams);
+    ASSERT_TRUE(gw1.say(gateway_hello("gw1")));
+    proto::GatewayReport report;
+    report.set_gateway("gw1");
+    report.mutable_status()->set_generation(7);
+    report.mutable_status()->set_dataplane_alive(true);
+    ASSERT_TRUE(gw1.say(report));
+    report.mutable_applied()->add_refusals()->set_field("services[0].vip");
+    ASSERT_TRUE(gw1.say(report));
+    ASSERT_TRUE(eventually([&] {
+      const auto gateway = streams->gateway("gw1");
+      return gateway && gateway->applied != nullptr;
+    }));
+  }
+  ASSERT_TRUE(eventually([&] { return !streams->gateway("gw1")->connected; }));
+  const auto gateway = streams->gateway("gw1");
+  EXPECT_EQ(gateway->version, "0.1.0");
+  EXPECT_EQ(gateway->status->generation(), 7u);
+  EXPECT_EQ(gateway->applied->refusals(0).field(), "services[0].vip");
+  streams->forget_gateway("gw1");
+  EXPECT_FALSE(streams->gateway("gw1"));
+}
+
+TEST(Streams, ANodeHearsOnlyOfItsOwnServicesAndOnlyWhenTheyChange) {
+  const auto streams = start_streams();
+  const Service mine = service("web", 80, "10.0.31.2");
+  const Service other = service("dns", 53, "10.0.99.9");
+  streams->publish(state_of(1, {mine, other}));
+  NodeClient be1(*streams);
+  ASSERT_TRUE(be1.say(node_hello("be1", "10.0.31.2")));
+  const auto first = be1.hear();
+  ASSERT_TRUE(first);
+  ASSERT_EQ(first->services_size(), 1);
+  EXPECT_EQ(first->services(0).port(), 80u);
+
+  GatewayClient gw1(*streams);
+  ASSERT_TRUE(gw1.say(gateway_hello("gw1")));
+  streams->publish(state_of(2, {service("web", 80, "10.0.31.2", 9), other}));
+  ASSERT_TRUE(hear_generation(gw1, 2)) << "generation 2 has been delivered";
+  streams->publish(state_of(3, {mine, service("dns", 53, "10.0.31.2")}));
+  const auto second = be1.hear();
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->generation(), 3u) << "a weight is no news for a node";
+  EXPECT_EQ(second->services_size(), 2);
+}
+
+TEST(Streams, StoppingEndsOpenSessionsWithAReason) {
+  auto streams = start_streams();
+  GatewayClient gw1(*streams);
+  GatewayClient silent(*streams);
+  ASSERT_TRUE(gw1.say(gateway_hello("gw1")));
+  ASSERT_TRUE(eventually([&] { return streams->gateway("gw1").has_value(); }));
+  streams.reset();
+  EXPECT_EQ(gw1.ended().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_FALSE(silent.ended().ok());
+}
+
+TEST(Streams, AHundredSessionsComeAndGoWhileGenerationsArePublished) {
+  const auto streams = start_streams();
+  streams->publish(state_of(1));
+  std::vector<std::thread> threads;
+  std::atomic<int> served{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 25; ++i) {
+        GatewayClient gateway(*streams);
+        // Ten ids for a hundred sessions: some displace others, which may end before they hear anything.
+        if (gateway.say(gateway_hello("gw" + std::to_string((t * 25 + i) % 10))) && gateway.hear()) ++served;
+      }
+    });
+  }
+  for (std::uint64_t generation = 2; generation < 200; ++generation) streams->publish(state_of(generation));
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(served, 50);
+  EXPECT_LE(streams->gateways().size(), 10u);
+  EXPECT_TRUE(eventually([&] {
+    const auto all = streams->gateways();
+    return std::none_of(all.begin(), all.end(), [](const ObservedGateway& g) { return g.connected; });
+  }));
+}
+
+TEST(Streams, APortInUseIsRefusedInsteadOfShared) {
+  const auto streams = start_streams();
+  const auto second = Streams::start("127.0.0.1:" + std::to_string(streams->port()), TlsFiles{});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(second.error().message, HasSubstr("is another process on that port"));
+}
+
+}  // namespace
+}  // namespace penstock
