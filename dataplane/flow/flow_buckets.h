@@ -116,15 +116,16 @@ class FlowBuckets {
 
   [[nodiscard]] FlowSlot vacant_slot(std::uint32_t index) const noexcept;
   [[nodiscard]] FlowSlot unconfirmed_slot(std::uint32_t index, std::uint64_t digest) const noexcept;
-  enum class MayEvict : bool { kNo, kYes };
-  /// Moves entries along the shortest chain that ends at a hole; the answer is a free slot of `home` or
-  /// `second`.
+  /// What a search for room may do: move any entry into a vacant slot, or unconfirmed ones only; or move any
+  /// entry into the slot of an unconfirmed one.
+  enum class Search : std::uint8_t { kMoveAny, kMoveUnconfirmed, kEvict };
+  /// Moves entries along the shortest chain that ends at a hole; answers a free slot of one of the two.
   [[nodiscard]] FlowSlot make_room(std::uint32_t home, std::uint32_t second, std::uint64_t digest,
-                                   MayEvict may_evict) noexcept;
+                                   Search search) noexcept;
   [[nodiscard]] FlowSlot find_room(std::uint32_t home, std::uint32_t second, std::uint64_t digest) noexcept;
   void vacate(FlowSlot at) noexcept;  // expired, unconfirmed or free
   void move(FlowSlot from, FlowSlot to) noexcept;
-  void reclaim(FlowSlot at) noexcept;  // of an expired entry; nothing to do if free
+  void reclaim(FlowSlot at) noexcept;  // expired or free
   void occupy(FlowSlot at, std::uint64_t digest, std::uint64_t word, std::uint32_t home) noexcept;
 
   /// The low 48 bits of the entry's digest.

@@ -8,13 +8,12 @@ namespace {
 
 // A paced round takes 512 ticks, about 70 s.
 constexpr std::uint64_t kTicksPerRound = 512;
-// 4.9 hours each: a round, or a pause between two calls, that takes longer makes advance() clear everything
+// 4.9 hours each. After a longer round, or a longer pause between two calls, advance() visits every bucket
 // at once.
 constexpr Tick kLongestRound = Tick{1} << 17;
 constexpr Tick kLongestPause = Tick{1} << 17;
-// The last visit of the sweep to any bucket is at most two rounds ago, and what it left alive expired after
-// it. So expiry ticks lie between two rounds ago and kMaxIdleTicks ahead, and must not be ambiguous in that
-// range.
+// The sweep's last visit to any bucket is at most two rounds ago, and what it left alive expires after it. So
+// expiry ticks lie between two rounds ago and kMaxIdleTicks ahead, and must be unambiguous in that range.
 static_assert(kMaxIdleTicks + 2 * kLongestRound < (Tick{1} << flow_word::kExpiryBits),
               "a stale entry must be swept before its expiry tick wraps into the future");
 
@@ -87,8 +86,7 @@ bool FlowBuckets::has_twin_at_home(FlowSlot at, const FlowBucket& home) const no
 }
 
 void FlowBuckets::recount() noexcept {
-  // A process killed in the middle of a move leaves an entry in both of its buckets, or a count that is one
-  // off.
+  // A process killed in the middle of a move leaves an entry in both of its buckets, or a wrong count.
   for (std::size_t i = 0; i < bucket_count_; ++i) buckets_[i].displaced = 0;
   std::uint64_t size = 0;
   std::uint64_t confirmed = 0;

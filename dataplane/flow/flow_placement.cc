@@ -36,8 +36,7 @@ FlowSlot FlowBuckets::vacant_slot(std::uint32_t index) const noexcept {
 
 FlowSlot FlowBuckets::unconfirmed_slot(std::uint32_t index, std::uint64_t digest) const noexcept {
   const FlowBucket& b = buckets_[index];
-  // Starting anywhere spreads the evictions, so that no service's timeouts and no age is favoured by an
-  // attack.
+  // Starting anywhere spreads the evictions: an attack favours no service's timeouts and no age.
   const auto start = static_cast<std::uint32_t>((digest >> 32 & 0xff) * kSlotsPerBucket >> 8);
   for (std::uint32_t i = 0; i < kSlotsPerBucket; ++i) {
     const std::uint32_t slot = (start + i) % kSlotsPerBucket;
@@ -72,8 +71,7 @@ void FlowBuckets::occupy(FlowSlot at, std::uint64_t digest, std::uint64_t word, 
   }
   FlowBucket& b = buckets_[at.bucket];
   publish(b.tags[at.slot], static_cast<std::uint32_t>(digest));
-  // Released after the tag: a process killed between the two leaves a free slot, not a flow under a wrong
-  // tag.
+  // Released after the tag: a process killed in between leaves a free slot, not a flow under a wrong tag.
   std::atomic_ref<std::uint64_t>(b.words[at.slot]).store(word, std::memory_order_release);
   publish(header_->size, header_->size + 1);
   publish(header_->inserted, header_->inserted + 1);
@@ -103,7 +101,7 @@ void FlowBuckets::vacate(FlowSlot at) noexcept {
 }
 
 FlowSlot FlowBuckets::make_room(std::uint32_t home, std::uint32_t second, std::uint64_t digest,
-                                MayEvict may_evict) noexcept {
+                                Search search) noexcept {
   std::array<Step, kSearchBuckets> steps;
   std::size_t known = 0;
   const auto reach = [&](std::uint32_t index, std::size_t parent, std::uint32_t slot) {
@@ -122,9 +120,11 @@ FlowSlot FlowBuckets::make_room(std::uint32_t home, std::uint32_t second, std::u
       __builtin_prefetch(&buckets_[others[slot]]);
     }
     for (std::uint32_t slot = 0; slot < kSlotsPerBucket; ++slot) {
+      const FlowState mover = flow_word::state(buckets_[steps[at].bucket].words[slot]);
+      if (search == Search::kMoveUnconfirmed && is_confirmed(mover)) continue;
       // A bucket that is on the path already has no hole, or the search would have ended there.
       FlowSlot hole = vacant_slot(others[slot]);
-      if (!hole.found() && may_evict == MayEvict::kYes) hole = unconfirmed_slot(others[slot], digest);
+      if (!hole.found() && search == Search::kEvict) hole = unconfirmed_slot(others[slot], digest);
       if (!hole.found()) {
         reach(others[slot], at, slot);
         continue;
@@ -144,13 +144,17 @@ FlowSlot FlowBuckets::make_room(std::uint32_t home, std::uint32_t second, std::u
 
 FlowSlot FlowBuckets::find_room(std::uint32_t home, std::uint32_t second, std::uint64_t digest) noexcept {
   // Above 31/32 a search mostly fails, and is what a flood would cost most by: give up at once there.
-  const std::uint64_t search_limit = slot_count() - slot_count() / 32;
+  const std::uint64_t limit = slot_count() - slot_count() / 32;
+  // More unconfirmed flows than this are a flood. It must not push established flows out of their home
+  // buckets, where the first probe finds them.
+  const bool flooded = header_->size - header_->confirmed > slot_count() / 8;
+  const Search vacancy = flooded ? Search::kMoveUnconfirmed : Search::kMoveAny;
   FlowSlot at = vacant_slot(home);
   if (!at.found()) at = vacant_slot(second);
-  if (!at.found() && header_->size < search_limit) at = make_room(home, second, digest, MayEvict::kNo);
+  if (!at.found() && header_->size < limit) at = make_room(home, second, digest, vacancy);
   if (!at.found()) at = unconfirmed_slot(home, digest);
   if (!at.found()) at = unconfirmed_slot(second, digest);
-  if (!at.found() && header_->confirmed < search_limit) at = make_room(home, second, digest, MayEvict::kYes);
+  if (!at.found() && header_->confirmed < limit) at = make_room(home, second, digest, Search::kEvict);
   return at;
 }
 

@@ -70,8 +70,7 @@ inline constexpr std::array<FlowState, kPacketKinds> kFirstState{kSyn, kPickup, 
 constexpr FlowState next_state(PacketKind kind, FlowState now) noexcept {
   return flow_detail::kNextState[static_cast<std::size_t>(kind)][static_cast<std::size_t>(now)];
 }
-/// The state of a flow whose first packet is of this kind; kFree for FIN and RST, which are not worth an
-/// entry.
+/// The state of a flow whose first packet is of this kind; kFree for FIN and RST: not worth an entry.
 constexpr FlowState first_state(PacketKind kind) noexcept {
   return flow_detail::kFirstState[static_cast<std::size_t>(kind)];
 }

@@ -35,7 +35,8 @@ inline BackendIndex refresh(FlowTableHeader& header, std::uint64_t& place, Packe
   const FlowState after = next_state(kind, before);
   if (after == FlowState::kFree) return kNoBackend;
   const Tick ticks = idle.of(idle_class(after));
-  const Tick gain = (now + ticks - flow_word::expiry(word)) & flow_word::kExpiryMask;
+  // A timeout that was shortened by a new configuration gives a negative gain, which is large as unsigned.
+  const Tick gain = ticks - flow_word::remaining(word, now);
   if (after != before || gain >= IdleTicks::refresh_step(ticks)) {
     publish(place, flow_word::with(word, after, now + ticks));
     if (is_confirmed(after) && !is_confirmed(before)) publish(header.confirmed, header.confirmed + 1);

@@ -2,25 +2,24 @@
 //
 // Theory of operation
 // - The caller gives a 64-bit keyed digest of service and 5-tuple; the key itself is not stored. The home
-// bucket is
-//   mulhi(digest, buckets), so it follows the digest's top bits; 48 low bits are stored as tag (32 of them
-//   compared by SIMD, 16 with the value). The second bucket is (mix(tag) - home) mod buckets, an involution,
-//   so an entry can be moved knowing only its tag (partial-key cuckoo hashing: Fan et al., "MemC3", NSDI
-//   '13).
-// - A flow that is absent is taken for another one with probability at most 10 * load * 2^-48 + 2 * flows *
-// 2^-64:
-//   3e-14 for a small table, 1.1e-12 with 10M flows. Nobody without the key can look for such a pair.
+//   bucket is mulhi(digest, buckets), so it follows the digest's top bits; the 48 low bits are stored as tag,
+//   32 of them compared by SIMD, 16 with the value. The second bucket is (mix(tag) - home) mod buckets, an
+//   involution, so an entry can be moved knowing only its tag (partial-key cuckoo hashing: Fan et al.,
+//   "MemC3", NSDI '13).
+// - A flow that is absent is taken for another one with probability at most 10 * load * 2^-48 +
+//   2 * flows * 2^-64: 3e-14 for a small table, 1.1e-12 with 10M flows. Nobody without the key can look for
+//   such a pair.
 // - A bucket counts its flows that live in their second bucket, so a miss looks there only if one might be.
-// - Eviction: every flow enters unconfirmed, and its second packet confirms it in place (see FlowState). A
-// newcomer
-//   takes, in this order, a free or expired slot of its two buckets, one made free by moving others, the slot
-//   of an unconfirmed flow chosen by the digest. Confirmed flows are never evicted. When nothing is left the
-//   answer is kFull: the caller goes on stateless, the packet is not dropped.
+// - Every flow enters unconfirmed, and its second packet confirms it in place (see FlowState). A newcomer
+//   takes the first of these that there is: a free or expired slot of its two buckets; one freed by moving
+//   others (only unconfirmed ones while more than an eighth of the slots is unconfirmed: a flood); the slot
+//   of an unconfirmed flow chosen by the digest; one freed by moving others over an unconfirmed flow.
+//   Confirmed flows are never evicted. When nothing is left the answer is kFull: the caller goes on
+//   stateless, the packet is not dropped.
 // - Time enters by advance() only. Entries hold a 20-bit expiry tick, so evicting one needs no knowledge of
-// its
-//   service's timeouts. advance() also sweeps a few buckets, paced so that expired entries are gone long
-//   before 20 bits wrap, and clears everything at once after a pause too long for the pace: no stale entry
-//   looks fresh.
+//   its service's timeouts. advance() also sweeps a few buckets, paced so that expired entries are gone long
+//   before 20 bits wrap, and expires all that is due at once after a pause too long for the pace: no stale
+//   entry ever looks fresh.
 //
 // One thread (the owning lcore) calls everything but stats(), read_bucket(), flow_name() and the size
 // accessors, which any thread may call at any time; they see each entry and number as of some recent moment.
@@ -71,8 +70,8 @@ class BasicFlowTable : public FlowBuckets {
   /// the flow.
   BackendIndex find_and_refresh(std::uint64_t digest, PacketKind kind, const IdleTicks& idle) noexcept;
 
-  /// find_and_refresh() for a burst whose home buckets were prefetched; overlaps the misses on second buckets
-  /// too.
+  /// find_and_refresh() for a burst whose home buckets were prefetched. The cache misses on second buckets
+  /// overlap as well.
   void find_bulk(std::span<FlowLookup> burst) noexcept;
 
   /// Enters a flow that was just looked up in vain, or replaces the backend of one that is present (its state
