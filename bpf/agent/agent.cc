@@ -1,0 +1,208 @@
+#include "bpf/agent/agent.h"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "penstock/base/clock.h"
+
+namespace penstock {
+namespace {
+
+constexpr Nanoseconds kInterval = Nanoseconds::from_seconds(1);
+
+void append(std::vector<std::string>& to, std::vector<std::string> from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+}  // namespace
+
+Agent::Agent(AgentSettings settings) : settings_(std::move(settings)) {}
+Agent::~Agent() = default;
+
+std::string Agent::state_file(const std::string& suffix) const {
+  return settings_.state_dir + "/" + settings_.id + suffix;
+}
+
+Status Agent::claim() {
+  std::error_code error;
+  std::filesystem::create_directories(settings_.state_dir, error);
+  if (error) return invalid("--state-dir", settings_.state_dir + ": " + error.message());
+  auto file = claim_file(state_file(".lock"));
+  if (!file) return file.error();
+  claims_.push_back(std::move(*file));
+  for (const std::string& interface : settings_.interfaces) {
+    auto claimed = claim_interface(interface);
+    if (!claimed) return claimed.error();
+    claims_.push_back(std::move(*claimed));
+  }
+  return Ok{};
+}
+
+Status Agent::prepare() {
+  for (const std::string& text : settings_.extra_addresses) {
+    auto address = IpAddr::parse(text);
+    if (!address) return invalid("--address", address.error().message);
+    if (!address->is_unicast()) return invalid("--address", "'" + text + "' is not a unicast address");
+    extra_addresses_.insert(*address);
+  }
+  wake_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_.valid()) return internal_error(std::string("no event descriptor: ") + std::strerror(errno));
+  auto addresses = Addresses::open();
+  if (!addresses) return addresses.error();
+  addresses_ = std::move(*addresses);
+  sysctls_.emplace(state_file(".sysctl"));
+  auto program = DecapProgram::load(settings_.interfaces, settings_.xdp);
+  if (!program) return program.error();
+  program_ = std::move(*program);
+  return Ok{};
+}
+
+Result<std::unique_ptr<Agent>> Agent::start(AgentSettings settings) {
+  std::unique_ptr<Agent> self(new Agent(std::move(settings)));
+  if (auto claimed = self->claim(); !claimed) return claimed.error();
+  if (auto prepared = self->prepare(); !prepared) return prepared.error();
+  auto session = ControlSession::start(
+      {self->settings_.id, self->settings_.version, self->settings_.controlplane, self->settings_.tls},
+      [fd = self->wake_.get()] { eventfd_write(fd, 1); });
+  if (!session) return session.error();
+  // The maps are filled before the program is attached: no packet is refused for want of a configuration.
+  self->restore_directive();
+  if (auto problems = self->program_->attach(); !problems.empty()) {
+    self->program_->withdraw();
+    return unavailable(problems.front());
+  }
+  self->session_ = std::move(*session);
+  return self;
+}
+
+void Agent::restore_directive() {
+  auto saved = load_directive(state_file(".pb"));
+  if (!saved) {
+    directive_problem_ = saved.error().text();
+    spdlog::warn("{}", directive_problem_);
+  } else if (*saved) {
+    spdlog::info("serving generation {} as saved until the control plane says otherwise",
+                 (*saved)->generation);
+    apply(std::move(**saved));
+  }
+}
+
+/// Addresses before services and services before their removal: no decapsulated packet finds its VIP missing.
+void Agent::apply(NodeServices wanted) {
+  std::set<IpAddr> both = wanted.vips();
+  if (in_force_) both.merge(in_force_->vips());
+  for (const std::string& problem : addresses_->set_vips(both)) spdlog::warn("{}", problem);
+  if (auto done = program_->set_services(wanted.services); !done) {
+    directive_problem_ = done.error().text();
+    spdlog::error("{}", directive_problem_);
+  }
+  in_force_ = std::move(wanted);
+  spdlog::info("generation {}: {} services", in_force_->generation, in_force_->services.size());
+}
+
+void Agent::handle_directive() {
+  const auto directive = session_->take_directive();
+  if (!directive) return;
+  auto wanted = validate(*directive);
+  if (!wanted) {
+    directive_problem_ =
+        "generation " + std::to_string(directive->generation()) + " refused: " + wanted.error().text();
+    spdlog::error("{}", directive_problem_);
+    return;
+  }
+  directive_problem_.clear();
+  if (in_force_ && in_force_->generation == wanted->generation && in_force_->services == wanted->services)
+    return;
+  apply(std::move(*wanted));
+  if (auto saved = save_directive(state_file(".pb"), *directive); !saved) {
+    directive_problem_ = saved.error().text();
+    spdlog::error("{}", directive_problem_);
+  }
+}
+
+void Agent::reconcile() {
+  std::vector<std::string> problems;
+  std::set<IpAddr> own = extra_addresses_;
+  for (const std::string& interface : settings_.interfaces) {
+    if (auto found = addresses_->of_interface(interface)) {
+      own.merge(*found);
+    } else {
+      problems.push_back(found.error().text());
+    }
+  }
+  if (auto done = program_->set_addresses(own); !done) problems.push_back(done.error().text());
+  append(problems, program_->attach());
+  append(problems, sysctls_->apply(settings_.interfaces));
+  if (in_force_) append(problems, addresses_->set_vips(in_force_->vips()));
+  if (!addresses_->loopback_is_up())
+    problems.push_back("lo is down, so no VIP is reachable: 'ip link set dev lo up'");
+  if (problems != problems_) {
+    for (const std::string& problem : problems) spdlog::warn("{}", problem);
+  }
+  problems_ = std::move(problems);
+  std::vector<std::string> texts;
+  for (const IpAddr& address : own) texts.push_back(address.text());
+  session_->set_addresses(std::move(texts));
+}
+
+void Agent::report() {
+  proto::NodeStatus status;
+  if (in_force_) status.set_generation(in_force_->generation);
+  for (const AttachedInterface& interface : program_->interfaces()) {
+    auto* out = status.add_interfaces();
+    out->set_name(interface.name);
+    out->set_xdp_mode(interface.mode);
+  }
+  const DecapStats stats = program_->stats();
+  for (const auto& [service, counters] : stats.services) {
+    auto* out = status.add_services();
+    out->set_vip(service.vip.text());
+    out->set_protocol(static_cast<proto::Protocol>(service.protocol));
+    out->set_port(service.port);
+    out->set_packets(counters.packets);
+    out->set_bytes(counters.bytes);
+  }
+  status.set_decap_dropped(stats.dropped);
+  for (const std::string& problem : problems_) status.add_errors(problem);
+  if (!directive_problem_.empty()) status.add_errors(directive_problem_);
+  session_->publish(std::move(status));
+}
+
+void Agent::run(int stop_fd) {
+  Nanoseconds next = monotonic_now();
+  for (;;) {
+    const Nanoseconds now = monotonic_now();
+    if (now >= next) {
+      reconcile();
+      report();
+      next = now + kInterval;
+    }
+    const auto left_ms = (next - now).count() / 1'000'000 + 1;
+    pollfd fds[] = {{stop_fd, POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+    if (poll(fds, std::size(fds), static_cast<int>(left_ms)) < 0 && errno != EINTR) break;
+    if (fds[0].revents != 0) break;
+    eventfd_t woken = 0;
+    if (fds[1].revents != 0 && eventfd_read(wake_.get(), &woken) == 0) {
+      handle_directive();
+      report();
+    }
+  }
+  session_.reset();
+  put_back();
+}
+
+void Agent::put_back() {
+  std::vector<std::string> problems = program_->detach();
+  append(problems, addresses_->set_vips({}));
+  append(problems, sysctls_->restore());
+  for (const std::string& problem : problems) spdlog::error("{}", problem);
+  spdlog::info("detached; VIPs and settings of this host are as they were");
+}
+
+}  // namespace penstock

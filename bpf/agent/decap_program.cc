@@ -1,0 +1,302 @@
+#include "bpf/agent/decap_program.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "bpf/agent/bpf_map.h"
+#include "bpf/agent/file_descriptor.h"
+#include "decap.skel.h"
+#include "penstock/abi/decap.h"
+
+namespace penstock {
+namespace {
+
+abi_address to_abi(const IpAddr& address) {
+  abi_address key{};
+  if (address.is_v6()) {
+    std::memcpy(key.bytes, address.data(), 16);
+  } else {
+    key.bytes[10] = key.bytes[11] = 0xff;
+    std::memcpy(key.bytes + 12, address.data(), 4);
+  }
+  return key;
+}
+
+IpAddr from_abi(const abi_address& key) {
+  static constexpr abi_u8 kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (std::memcmp(key.bytes, kMapped, sizeof kMapped) == 0) {
+    Ipv4Addr v4;
+    std::memcpy(v4.bytes.data(), key.bytes + 12, 4);
+    return v4;
+  }
+  Ipv6Addr v6;
+  std::memcpy(v6.bytes.data(), key.bytes, 16);
+  return v6;
+}
+
+abi_service_key to_abi(const VipKey& service) {
+  abi_service_key key{};
+  key.vip = to_abi(service.vip);
+  key.port = be16(service.port).raw();
+  key.protocol = service.protocol;
+  return key;
+}
+
+VipKey from_abi(const abi_service_key& key) {
+  return VipKey{from_abi(key.vip), key.protocol, be16::from_raw(key.port).host()};
+}
+
+int log_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_DEBUG) return 0;
+  char text[1024];
+  int length = std::vsnprintf(text, sizeof text, format, arguments);
+  length = std::min<int>(length, sizeof text - 1);
+  while (length > 0 && text[length - 1] == '\n') text[--length] = 0;
+  spdlog::debug("{}", text);
+  return 0;
+}
+
+Result<bpf_prog_info> program_info(int fd) {
+  bpf_prog_info info{};
+  std::uint32_t size = sizeof info;
+  if (bpf_obj_get_info_by_fd(fd, &info, &size) != 0) {
+    return internal_error(std::string("cannot read a BPF program's description: ") + std::strerror(errno));
+  }
+  return info;
+}
+
+std::uint32_t mode_flag(bool native) { return native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE; }
+
+}  // namespace
+
+/// A program found on an interface; no `fd` when there is none.
+struct DecapProgram::Existing {
+  FileDescriptor fd;
+  std::uint32_t id = 0;
+  bool native = false;
+};
+
+void DecapProgram::Destroy::operator()(decap_bpf* program) const { decap_bpf__destroy(program); }
+
+DecapProgram::~DecapProgram() = default;
+
+Result<DecapProgram::Existing> DecapProgram::find_existing(int ifindex, const std::string& name) {
+  LIBBPF_OPTS(bpf_xdp_query_opts, query);
+  if (bpf_xdp_query(ifindex, 0, &query) != 0) {
+    return unavailable(name + ": cannot ask for its XDP program: " + std::strerror(errno));
+  }
+  if (query.attach_mode == XDP_ATTACHED_NONE) return Existing{};
+  Existing existing;
+  existing.native = query.attach_mode == XDP_ATTACHED_DRV;
+  existing.id = existing.native ? query.drv_prog_id : query.skb_prog_id;
+  std::string other = "in hardware";
+  if (query.attach_mode == XDP_ATTACHED_DRV || query.attach_mode == XDP_ATTACHED_SKB) {
+    existing.fd = FileDescriptor(bpf_prog_get_fd_by_id(existing.id));
+    if (!existing.fd.valid()) {
+      if (errno == ENOENT) return Existing{};  // gone between the two calls
+      return unavailable(name + ": cannot open its XDP program: " + std::strerror(errno));
+    }
+    auto info = program_info(existing.fd.get());
+    if (!info) return info.error();
+    if (std::string(info->name) == PENSTOCK_DECAP_PROGRAM) return existing;
+    other = "'" + std::string(info->name) + "' (id " + std::to_string(existing.id) + ")";
+  }
+  return Error{ErrorCode::kAlreadyExists,
+               name + " carries another XDP program, " + other +
+                   ", which penstock-node does not replace; detach it with 'ip link set dev " + name +
+                   " xdp off' or leave this interface out"};
+}
+
+/// Uses the predecessor's maps where type and sizes are what this version expects; others start empty.
+void DecapProgram::adopt_maps(int program_fd) {
+  bpf_prog_info info{};
+  std::uint32_t ids[16] = {};
+  info.nr_map_ids = std::size(ids);
+  info.map_ids = reinterpret_cast<std::uintptr_t>(ids);
+  std::uint32_t size = sizeof info;
+  if (bpf_obj_get_info_by_fd(program_fd, &info, &size) != 0) return;
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(info.nr_map_ids, std::size(ids)); ++i) {
+    const FileDescriptor fd(bpf_map_get_fd_by_id(ids[i]));
+    bpf_map_info found{};
+    std::uint32_t found_size = sizeof found;
+    if (!fd.valid() || bpf_obj_get_info_by_fd(fd.get(), &found, &found_size) != 0) continue;
+    bpf_map* map = bpf_object__find_map_by_name(program_->obj, found.name);
+    if (map == nullptr || bpf_map__type(map) != static_cast<bpf_map_type>(found.type) ||
+        bpf_map__key_size(map) != found.key_size || bpf_map__value_size(map) != found.value_size ||
+        bpf_map__max_entries(map) != found.max_entries || bpf_map__map_flags(map) != found.map_flags) {
+      continue;
+    }
+    if (bpf_map__reuse_fd(map, fd.get()) != 0)
+      spdlog::warn("map {} of the predecessor cannot be used again", found.name);
+  }
+}
+
+Status DecapProgram::load_program() {
+  if (decap_bpf__load(program_.get()) != 0) {
+    return unavailable(
+        std::string("the kernel refused the decapsulation program: ") + std::strerror(errno) +
+        " (needs Linux 5.18 or newer, root, and BTF; --log-level debug shows the verifier's words)");
+  }
+  auto info = program_info(bpf_program__fd(program_->progs.penstock_decap));
+  if (!info) return info.error();
+  program_id_ = info->id;
+  return Ok{};
+}
+
+Result<std::unique_ptr<DecapProgram>> DecapProgram::load(const std::vector<std::string>& interfaces,
+                                                         XdpMode mode) {
+  libbpf_set_print(log_libbpf);
+  std::unique_ptr<DecapProgram> self(new DecapProgram(mode));
+  self->program_.reset(decap_bpf__open());
+  if (self->program_ == nullptr) return internal_error("the embedded decapsulation program cannot be opened");
+  bool adopted = false;
+  for (const std::string& name : interfaces) {
+    const unsigned ifindex = if_nametoindex(name.c_str());
+    if (ifindex == 0) return unavailable("--interface " + name + ": there is no such interface here");
+    auto existing = find_existing(static_cast<int>(ifindex), name);
+    if (!existing) return existing.error();
+    if (existing->fd.valid() && !adopted) {
+      spdlog::info("{}: taking over the decapsulation program of a predecessor (id {})", name, existing->id);
+      self->adopt_maps(existing->fd.get());
+      adopted = true;
+    }
+    self->ports_.push_back({name, "", existing->fd.valid()});
+  }
+  if (auto loaded = self->load_program(); !loaded) return loaded.error();
+  return self;
+}
+
+Status DecapProgram::set_addresses(const std::set<IpAddr>& addresses) {
+  const abi_u8 present = 1;
+  std::set<AbiKey<abi_address>> wanted;
+  for (const IpAddr& address : addresses) wanted.insert({to_abi(address)});
+  return replace_keys(bpf_map__fd(program_->maps.decap_addresses), wanted, &present, "own addresses");
+}
+
+Status DecapProgram::set_services(const std::set<VipKey>& services) {
+  std::set<AbiKey<abi_service_key>> wanted;
+  std::set<AbiKey<abi_address>> vips;
+  for (const VipKey& service : services) {
+    wanted.insert({to_abi(service)});
+    vips.insert({to_abi(service.vip)});
+  }
+  const std::vector<decap_counters> zero(possible_cpus());
+  auto done = replace_keys(bpf_map__fd(program_->maps.decap_services), wanted, zero.data(), "services");
+  auto vips_done = replace_keys(bpf_map__fd(program_->maps.decap_vips), vips, zero.data(), "VIPs");
+  return done ? vips_done : done;
+}
+
+/// 0 or a negative errno. Replaces `existing` in one step when it runs in the same mode.
+int DecapProgram::attach_as(int ifindex, const Existing& existing, bool native) const {
+  LIBBPF_OPTS(bpf_xdp_attach_opts, options);
+  std::uint32_t flags = mode_flag(native);
+  if (existing.fd.valid() && existing.native == native) {
+    options.old_prog_fd = existing.fd.get();
+    flags |= XDP_FLAGS_REPLACE;
+  } else {
+    if (existing.fd.valid()) {
+      options.old_prog_fd = existing.fd.get();
+      const int rc = bpf_xdp_detach(ifindex, mode_flag(existing.native) | XDP_FLAGS_REPLACE, &options);
+      if (rc != 0) return rc;
+      options.old_prog_fd = 0;
+    }
+    flags |= XDP_FLAGS_UPDATE_IF_NOEXIST;
+  }
+  return bpf_xdp_attach(ifindex, bpf_program__fd(program_->progs.penstock_decap), flags, &options);
+}
+
+Status DecapProgram::attach_port(Port& port) {
+  const unsigned index = if_nametoindex(port.name.c_str());
+  if (index == 0) return unavailable(port.name + ": the interface is gone");
+  const int ifindex = static_cast<int>(index);
+  auto existing = find_existing(ifindex, port.name);
+  if (!existing) return existing.error();
+  if (existing->id == program_id_ && existing->fd.valid()) return Ok{};
+  // A predecessor's mode is kept in auto: changing it would leave a gap without decapsulation.
+  const bool native =
+      mode_ == XdpMode::kNative || (mode_ == XdpMode::kAuto && (!existing->fd.valid() || existing->native));
+  int rc = attach_as(ifindex, *existing, native);
+  bool attached_native = native;
+  if (rc != 0 && mode_ == XdpMode::kAuto && native && rc != -EBUSY && rc != -EEXIST) {
+    spdlog::warn("{}: the driver refuses native XDP ({}), using generic", port.name, std::strerror(-rc));
+    if (existing->fd.valid()) existing = find_existing(ifindex, port.name);
+    if (!existing) return existing.error();
+    rc = attach_as(ifindex, *existing, false);
+    attached_native = false;
+  }
+  if (rc != 0) {
+    const std::string hint = mode_ == XdpMode::kNative ? "; the driver may have no XDP: use --xdp auto" : "";
+    return unavailable(port.name + ": cannot attach in " + (attached_native ? "native" : "generic") +
+                       " mode: " + std::strerror(-rc) + hint);
+  }
+  port.mode = attached_native ? "native" : "generic";
+  spdlog::info("{}: decapsulating in {} mode", port.name, port.mode);
+  return Ok{};
+}
+
+std::vector<std::string> DecapProgram::attach() {
+  std::vector<std::string> problems;
+  for (Port& port : ports_) {
+    if (auto attached = attach_port(port); !attached) {
+      port.mode.clear();
+      problems.push_back(attached.error().text());
+    }
+  }
+  return problems;
+}
+
+void DecapProgram::withdraw() {
+  std::erase_if(ports_, [](const Port& port) { return port.inherited; });
+  for (const std::string& problem : detach()) spdlog::warn("{}", problem);
+}
+
+std::vector<std::string> DecapProgram::detach() {
+  std::vector<std::string> problems;
+  for (Port& port : ports_) {
+    const unsigned ifindex = if_nametoindex(port.name.c_str());
+    if (port.mode.empty() || ifindex == 0) continue;
+    LIBBPF_OPTS(bpf_xdp_attach_opts, options);
+    options.old_prog_fd = bpf_program__fd(program_->progs.penstock_decap);
+    const std::uint32_t flags = mode_flag(port.mode == "native") | XDP_FLAGS_REPLACE;
+    if (const int rc = bpf_xdp_detach(static_cast<int>(ifindex), flags, &options); rc != 0) {
+      problems.push_back(port.name + ": cannot detach: " + std::strerror(-rc));
+    }
+    port.mode.clear();
+  }
+  return problems;
+}
+
+std::vector<AttachedInterface> DecapProgram::interfaces() const {
+  std::vector<AttachedInterface> out;
+  for (const Port& port : ports_) out.push_back({port.name, port.mode});
+  return out;
+}
+
+DecapStats DecapProgram::stats() const {
+  DecapStats stats;
+  std::vector<decap_counters> per_cpu(possible_cpus());
+  const int services = bpf_map__fd(program_->maps.decap_services);
+  for (const auto& key : map_keys<abi_service_key>(services)) {
+    if (bpf_map_lookup_elem(services, &key, per_cpu.data()) != 0) continue;
+    ServiceCounters& counters = stats.services[from_abi(key)];
+    for (const decap_counters& c : per_cpu) {
+      counters.packets += c.packets;
+      counters.bytes += c.bytes;
+    }
+  }
+  std::vector<std::uint64_t> packets(possible_cpus());
+  for (std::uint32_t i = PENSTOCK_DECAP_FIRST_DROP; i < DECAP_OUTCOME_COUNT; ++i) {
+    if (bpf_map_lookup_elem(bpf_map__fd(program_->maps.decap_outcomes), &i, packets.data()) != 0) continue;
+    for (const std::uint64_t n : packets) stats.dropped += n;
+  }
+  return stats;
+}
+
+}  // namespace penstock

@@ -1,0 +1,93 @@
+// The decapsulation program (bpf/decap.bpf.c) in the kernel: load, attach, feed its maps, read its counters.
+//
+// Theory of operation: it is attached by netlink, not by a bpf_link, because a link's program leaves with the
+// process that holds it, and a crashed agent must not stop decapsulation. A pinned link would also outlive
+// us, but needs a bpffs that `ip netns exec` and containers hide. The kernel itself is the registry: a
+// successor finds the program of its predecessor by interface and name, keeps using its maps (so counters and
+// services go on), and replaces the program in one step, so that no packet meets an interface without it.
+//
+// One thread. All errors are sentences for a person.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "penstock/base/result.h"
+#include "penstock/config/vip_key.h"
+
+struct decap_bpf;
+
+namespace penstock {
+
+enum class XdpMode { kAuto, kNative, kGeneric };
+
+struct ServiceCounters {
+  std::uint64_t packets = 0;  // decapsulated
+  std::uint64_t bytes = 0;    // of the inner packets
+};
+
+struct DecapStats {
+  std::map<VipKey, ServiceCounters> services;
+  std::uint64_t dropped = 0;  // tunnel packets to us that were malformed or for no service
+};
+
+struct AttachedInterface {
+  std::string name;
+  std::string mode;  // "native" or "generic"; empty while detached
+};
+
+class DecapProgram {
+ public:
+  /// Loads the program, over the maps of a predecessor on one of `interfaces` where they fit. Refuses when an
+  /// interface is missing, or carries a program that is not ours.
+  static Result<std::unique_ptr<DecapProgram>> load(const std::vector<std::string>& interfaces, XdpMode mode);
+  ~DecapProgram();  // leaves what is attached attached
+  DecapProgram(const DecapProgram&) = delete;
+  DecapProgram& operator=(const DecapProgram&) = delete;
+
+  /// Replaces what is configured; entries that stay keep their counters. On an error the rest is done.
+  Status set_addresses(const std::set<IpAddr>& addresses);
+  Status set_services(const std::set<VipKey>& services);
+
+  /// Attaches where it is not attached: at the start, and again when an interface was made anew.
+  /// Returns one sentence per interface that could not be served.
+  std::vector<std::string> attach();
+  /// Undoes the first attach(): detaches where nothing of ours was before this process. For a start that
+  /// fails.
+  void withdraw();
+  /// Detaches our own program and no other.
+  std::vector<std::string> detach();
+
+  [[nodiscard]] std::vector<AttachedInterface> interfaces() const;
+  [[nodiscard]] DecapStats stats() const;
+
+ private:
+  struct Port {
+    std::string name;
+    std::string mode;
+    bool inherited = false;  // a predecessor's program was there
+  };
+  struct Existing;
+  struct Destroy {
+    void operator()(decap_bpf* program) const;
+  };
+
+  explicit DecapProgram(XdpMode mode) : mode_(mode) {}
+  static Result<Existing> find_existing(int ifindex, const std::string& name);
+  void adopt_maps(int program_fd);
+  Status load_program();
+  Status attach_port(Port& port);
+  int attach_as(int ifindex, const Existing& existing, bool native) const;
+
+  XdpMode mode_;
+  std::unique_ptr<decap_bpf, Destroy> program_;
+  std::vector<Port> ports_;
+  std::uint32_t program_id_ = 0;
+};
+
+}  // namespace penstock

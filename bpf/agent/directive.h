@@ -1,0 +1,38 @@
+// What the control plane wants of this node, validated as a whole: a directive with one bad service changes
+// nothing. And the last good one on disk, so that a host which restarts without a control plane serves as
+// before.
+//
+// File ID.pb: "PENSNODE", CRC-32 (IEEE 802.3, little-endian) of what follows, serialised NodeDirective. It is
+// replaced by rename after fsync, so a crash leaves the old one or the new one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "penstock/base/result.h"
+#include "penstock/config/vip_key.h"
+
+namespace penstock {
+namespace proto {
+class NodeDirective;
+}
+
+struct NodeServices {
+  std::uint64_t generation = 0;
+  std::set<VipKey> services;
+
+  [[nodiscard]] std::set<IpAddr> vips() const;
+};
+
+/// The encapsulation of a service is not part of the result: both are taken at all times, so that no packet
+/// is lost while gateways change from one to the other.
+Result<NodeServices> validate(const proto::NodeDirective& directive);
+
+Status save_directive(const std::string& path, const proto::NodeDirective& directive);
+
+/// Nothing when there is no file; an error when there is one that cannot be trusted.
+Result<std::optional<NodeServices>> load_directive(const std::string& path);
+
+}  // namespace penstock

@@ -1,0 +1,154 @@
+// What the agent takes from the control plane and from its disk, without root.
+#include "bpf/agent/directive.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+
+#include "penstock/proto/node.pb.h"
+
+namespace penstock {
+namespace {
+
+using ::testing::HasSubstr;
+
+proto::NodeDirective good() {
+  proto::NodeDirective directive;
+  directive.set_generation(7);
+  for (const char* vip : {"203.0.113.10", "2001:db8:5::10"}) {
+    auto* service = directive.add_services();
+    service->set_vip(vip);
+    service->set_protocol(proto::TCP);
+    service->set_port(80);
+    service->set_encap(proto::GUE);
+  }
+  return directive;
+}
+
+TEST(Directive, GoodOneYieldsServicesAndVips) {
+  auto directive = good();
+  *directive.add_services() = directive.services(0);
+  directive.mutable_services(2)->set_protocol(proto::UDP);
+  const auto services = validate(directive);
+  ASSERT_TRUE(services.ok());
+  EXPECT_EQ(services->generation, 7u);
+  EXPECT_EQ(services->services.size(), 3u);
+  EXPECT_EQ(services->vips().size(), 2u);
+}
+
+TEST(Directive, EachMistakeIsNamedWithItsField) {
+  struct Case {
+    const char* field;
+    std::function<void(proto::NodeService&)> spoil;
+  };
+  const Case cases[] = {
+      {"services[1].vip", [](auto& s) { s.set_vip("no address"); }},
+      {"services[1].vip", [](auto& s) { s.set_vip(""); }},
+      {"services[1].vip", [](auto& s) { s.set_vip("203.0.113.0/24"); }},
+      {"services[1].vip", [](auto& s) { s.set_vip("224.0.0.1"); }},
+      {"services[1].vip", [](auto& s) { s.set_vip("127.0.0.1"); }},
+      {"services[1].vip", [](auto& s) { s.set_vip("::1"); }},
+      {"services[1].vip", [](auto& s) { s.set_vip("ff02::1"); }},
+      {"services[1].vip", [](auto& s) { s.set_vip("203.0.113.10"); }},  // twice
+      {"services[1].protocol", [](auto& s) { s.set_protocol(proto::PROTOCOL_UNSPECIFIED); }},
+      {"services[1].protocol", [](auto& s) { s.set_protocol(static_cast<proto::Protocol>(132)); }},
+      {"services[1].port", [](auto& s) { s.set_port(0); }},
+      {"services[1].port", [](auto& s) { s.set_port(65536); }},
+      {"services[1].encap", [](auto& s) { s.set_encap(proto::ENCAP_UNSPECIFIED); }},
+      {"services[1].encap", [](auto& s) { s.set_encap(static_cast<proto::Encap>(9)); }},
+  };
+  for (const Case& c : cases) {
+    auto directive = good();
+    c.spoil(*directive.mutable_services(1));
+    SCOPED_TRACE(directive.ShortDebugString());
+    const auto services = validate(directive);
+    ASSERT_FALSE(services.ok());
+    EXPECT_EQ(services.error().field, c.field);
+  }
+}
+
+TEST(Directive, MoreServicesThanTheMapHoldsAreRefused) {
+  proto::NodeDirective directive;
+  for (std::uint32_t i = 0; i < 16385; ++i) {
+    *directive.add_services() = good().services(0);
+    directive.mutable_services(static_cast<int>(i))->set_port(i % 65535 + 1);
+  }
+  const auto services = validate(directive);
+  ASSERT_FALSE(services.ok());
+  EXPECT_EQ(services.error().field, "services");
+}
+
+class SavedDirective : public ::testing::Test {
+ protected:
+  SavedDirective() {
+    char folder[] = "/tmp/penstock-directive-XXXXXX";
+    folder_ = mkdtemp(folder);
+    path_ = folder_ + "/be1.pb";
+  }
+  ~SavedDirective() override { std::filesystem::remove_all(folder_); }
+
+  std::string read() const {
+    std::ifstream file(path_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  void write(const std::string& bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
+
+  std::string folder_;
+  std::string path_;
+};
+
+TEST_F(SavedDirective, ComesBackAsItWas) {
+  ASSERT_TRUE(save_directive(path_, good()).ok());
+  const auto loaded = load_directive(path_);
+  ASSERT_TRUE(loaded.ok());
+  ASSERT_TRUE(loaded->has_value());
+  EXPECT_EQ((*loaded)->generation, 7u);
+  EXPECT_EQ((*loaded)->services, validate(good())->services);
+}
+
+TEST_F(SavedDirective, IsReplacedWhole) {
+  ASSERT_TRUE(save_directive(path_, good()).ok());
+  proto::NodeDirective empty;
+  empty.set_generation(8);
+  ASSERT_TRUE(save_directive(path_, empty).ok());
+  const auto loaded = load_directive(path_);
+  ASSERT_TRUE(loaded.ok() && loaded->has_value());
+  EXPECT_EQ((*loaded)->generation, 8u);
+  EXPECT_TRUE((*loaded)->services.empty());
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1) << "no temporary file stays";
+}
+
+TEST_F(SavedDirective, MissingFileIsNoError) {
+  const auto loaded = load_directive(path_);
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_FALSE(loaded->has_value());
+}
+
+TEST_F(SavedDirective, EveryCutAndEveryFlippedBitIsNoticed) {
+  ASSERT_TRUE(save_directive(path_, good()).ok());
+  const std::string whole = read();
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    write(whole.substr(0, length));
+    EXPECT_FALSE(load_directive(path_).ok()) << "cut at " << length;
+  }
+  for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
+    std::string flipped = whole;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    write(flipped);
+    EXPECT_FALSE(load_directive(path_).ok()) << "bit " << bit;
+  }
+}
+
+TEST_F(SavedDirective, UnwritableFolderIsNamed) {
+  const auto saved = save_directive(folder_ + "/missing/be1.pb", good());
+  ASSERT_FALSE(saved.ok());
+  EXPECT_THAT(saved.error().text(), HasSubstr(folder_ + "/missing/be1.pb"));
+}
+
+}  // namespace
+}  // namespace penstock
