@@ -1,0 +1,263 @@
+// What becomes of every kind of packet: a table of {what, packet in, outcome}.
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/unit/dataplane/pipeline/harness.h"
+
+namespace penstock::test {
+namespace {
+
+struct Case {
+  const char* what;
+  PacketBuilder in;
+  Outcome outcome;
+};
+
+PacketBuilder vip4() { return packet().v4("198.51.100.7", "203.0.113.10"); }
+PacketBuilder vip6() { return packet().v6("2001:db8:c11e::7", "2001:db8:beef::10"); }
+PacketBuilder stranger4() { return packet().v4("198.51.100.7", "192.0.2.99"); }
+PacketBuilder stranger6() { return packet().v6("2001:db8:c11e::7", "2001:db8::99"); }
+
+constexpr std::uint8_t kHopByHop = 0;
+constexpr std::uint8_t kRouting = 43;
+constexpr std::uint8_t kDestinationOptions = 60;
+
+Bytes extension(std::uint8_t next, std::uint8_t units = 0) {
+  Bytes out(8 * (units + std::size_t{1}), 0);
+  out[0] = next;
+  out[1] = units;
+  return out;
+}
+Bytes operator+(Bytes a, const Bytes& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+std::vector<Case> cases() {
+  const Bytes five = extension(kDestinationOptions) + extension(kDestinationOptions) +
+                     extension(kDestinationOptions) + extension(kDestinationOptions) + extension(kProtoTcp);
+  return {
+      {"TCP to a service", vip4().tcp(1, 80).syn(), Outcome::kForwarded},
+      {"UDP to a service", vip4().udp(1, 7), Outcome::kForwarded},
+      {"TCP to a service, IPv6", vip6().tcp(1, 80).syn(), Outcome::kForwarded},
+      {"UDP to a service, IPv6", vip6().udp(1, 7), Outcome::kForwarded},
+      {"IPv4 options", vip4().options(8).tcp(1, 80), Outcome::kForwarded},
+      {"full options", vip4().options(40).udp(1, 7), Outcome::kForwarded},
+      {"hop-by-hop options", vip6().tcp(1, 80).extensions(kHopByHop, extension(kProtoTcp)),
+       Outcome::kForwarded},
+      {"long destination options", vip6().udp(1, 7).extensions(kDestinationOptions, extension(kProtoUdp, 2)),
+       Outcome::kForwarded},
+      {"TCP flags that cannot be", vip4().tcp(1, 80).flags(0xff), Outcome::kForwarded},
+
+      {"another address", stranger4().tcp(1, 80), Outcome::kNotVip},
+      {"another address, IPv6", stranger6().tcp(1, 80), Outcome::kNotVip},
+      {"another address, fragment", stranger4().tcp(1, 80).fragment(kIpv4MoreFragments), Outcome::kNotVip},
+      {"another address, ICMP", stranger4().other(kProtoIcmp), Outcome::kNotVip},
+      {"another address, ICMPv6", stranger6().other(kProtoIcmpv6), Outcome::kNotVip},
+      {"another address, TTL 1", stranger4().tcp(1, 80).ttl(1), Outcome::kNotVip},
+      {"another address, cut in its transport", stranger4().tcp(1, 80).cut_to(40), Outcome::kNotVip},
+      {"ARP", vip4().other(0, 28).ether_type(kEtherTypeArp), Outcome::kNotVip},
+      {"VLAN tag", vip4().tcp(1, 80).ether_type(kEtherTypeVlan), Outcome::kNotVip},
+      {"LLDP, header only", vip4().ether_type(0x88cc).cut_to(14), Outcome::kNotVip},
+
+      {"empty frame", vip4().cut_to(0), Outcome::kTruncated},
+      {"half an Ethernet header", vip4().cut_to(13), Outcome::kTruncated},
+      {"IPv4 without a header", vip4().tcp(1, 80).cut_to(14), Outcome::kTruncated},
+      {"IPv4 cut before its last address byte", vip4().tcp(1, 80).cut_to(33), Outcome::kTruncated},
+      {"IPv6 cut before its last address byte", vip6().tcp(1, 80).cut_to(53), Outcome::kTruncated},
+      {"IPv4 shorter than it says", vip4().tcp(1, 80).payload(10).cut_to(63), Outcome::kTruncated},
+      {"IPv6 shorter than it says", vip6().tcp(1, 80).payload(10).cut_to(83), Outcome::kTruncated},
+      {"IPv4 that claims 64 KiB", vip4().tcp(1, 80).ip_length(65535), Outcome::kTruncated},
+      {"IPv6 that claims 64 KiB", vip6().tcp(1, 80).ip_length(65535), Outcome::kTruncated},
+
+      {"version 5", vip4().tcp(1, 80).version_ihl(0x55), Outcome::kBadHeader},
+      {"version 6 under IPv4's type", vip4().tcp(1, 80).version_ihl(0x65), Outcome::kBadHeader},
+      {"version 4 under IPv6's type", vip6().tcp(1, 80).version_ihl(0x40), Outcome::kBadHeader},
+      {"IHL 4", vip4().tcp(1, 80).version_ihl(0x44), Outcome::kBadHeader},
+      {"IHL 0", vip4().tcp(1, 80).version_ihl(0x40), Outcome::kBadHeader},
+
+      {"total length 0", vip4().tcp(1, 80).ip_length(0), Outcome::kBadLength},
+      {"total length below the header", vip4().tcp(1, 80).ip_length(19), Outcome::kBadLength},
+      {"IHL beyond the total length", vip4().udp(1, 7).version_ihl(0x4f), Outcome::kBadLength},
+      {"half a TCP header", vip4().tcp(1, 80).ip_length(39), Outcome::kBadLength},
+      {"half a UDP header", vip4().udp(1, 7).ip_length(27), Outcome::kBadLength},
+      {"half a TCP header, IPv6", vip6().tcp(1, 80).ip_length(19), Outcome::kBadLength},
+      {"no payload, IPv6", vip6().tcp(1, 80).ip_length(0), Outcome::kBadLength},
+      {"extension header beyond the packet",
+       vip6().tcp(1, 80).extensions(kHopByHop, extension(kProtoTcp, 200)).ip_length(28), Outcome::kBadLength},
+      {"extension header in the last byte",
+       vip6().extensions(kHopByHop, Bytes{kProtoTcp}).other(kProtoTcp, 0), Outcome::kBadLength},
+
+      {"TTL 1", vip4().tcp(1, 80).ttl(1), Outcome::kTtlExpired},
+      {"TTL 0", vip4().udp(1, 7).ttl(0), Outcome::kTtlExpired},
+      {"hop limit 1", vip6().tcp(1, 80).ttl(1), Outcome::kTtlExpired},
+      {"hop limit 0", vip6().udp(1, 7).ttl(0), Outcome::kTtlExpired},
+
+      {"first fragment", vip4().tcp(1, 80).fragment(kIpv4MoreFragments), Outcome::kFragment},
+      {"last fragment", vip4().udp(1, 7).fragment(185), Outcome::kFragment},
+      {"IPv6 fragment", vip6().tcp(1, 80).extensions(kProtoFragment, extension(kProtoTcp)),
+       Outcome::kFragment},
+      {"IPv6 fragment behind options",
+       vip6().tcp(1, 80).extensions(kHopByHop, extension(kProtoFragment) + extension(kProtoTcp)),
+       Outcome::kFragment},
+      {"DF set, not a fragment", vip4().tcp(1, 80).fragment(kIpv4DontFragment), Outcome::kForwarded},
+
+      {"routing header", vip6().tcp(1, 80).extensions(kRouting, extension(kProtoTcp)),
+       Outcome::kExtensionHeader},
+      {"five extension headers", vip6().tcp(1, 80).extensions(kDestinationOptions, five),
+       Outcome::kExtensionHeader},
+
+      {"ICMP to a VIP", vip4().other(kProtoIcmp), Outcome::kIcmp},
+      {"ICMPv6 to a VIP", vip6().other(kProtoIcmpv6), Outcome::kIcmp},
+
+      {"VIP, another port", vip4().tcp(1, 81), Outcome::kNoSuchService},
+      {"VIP, the port's other protocol", vip4().udp(1, 80), Outcome::kNoSuchService},
+      {"VIP, port 0", vip4().tcp(1, 0), Outcome::kNoSuchService},
+      {"VIP, GRE", vip4().other(kProtoGre), Outcome::kNoSuchService},
+      {"VIP, protocol 0", vip4().other(0, 40), Outcome::kNoSuchService},
+      {"VIP, another port, IPv6", vip6().tcp(1, 81), Outcome::kNoSuchService},
+      {"VIP, no next header", vip6().other(59, 0), Outcome::kNoSuchService},
+
+      {"backend without a neighbour", vip4().tcp(1, 8080), Outcome::kNoNextHop},
+      {"service without a willing backend", vip4().tcp(1, 9090), Outcome::kNoBackendLeft},
+      {"largest packet that fits", vip4().udp(1, 7).payload(1600 - 20 - 16 - 28), Outcome::kForwarded},
+      {"a byte more", vip4().udp(1, 7).payload(1600 - 20 - 16 - 28 + 1), Outcome::kTooBig},
+  };
+}
+
+std::vector<ServiceDocument> services() {
+  return {
+      service("web", "203.0.113.10", kProtoTcp, 80, Encap::kGue,
+              {{"be1", ip("10.0.0.1")}, {"be2", ip("10.0.0.2")}}),
+      service("echo", "203.0.113.10", kProtoUdp, 7, Encap::kGue, {{"be1", ip("10.0.0.1")}}),
+      service("web6", "2001:db8:beef::10", kProtoTcp, 80, Encap::kIpip, {{"be1", ip("2001:db8:1::1")}}),
+      service("echo6", "2001:db8:beef::10", kProtoUdp, 7, Encap::kGue, {{"be1", ip("10.0.0.1")}}),
+      service("lost", "203.0.113.10", kProtoTcp, 8080, Encap::kIpip, {{"be1", ip("10.0.0.9")}}),
+      service("idle", "203.0.113.10", kProtoTcp, 9090, Encap::kGue,
+              {{"be1", ip("10.0.0.1"), 0}, {"be2", ip("10.0.0.2"), 5, true}}),
+  };
+}
+
+TEST(Outcomes, AreWhatTheTableSays) {
+  for (const Case& c : cases()) {
+    Harness harness;
+    harness.apply(services(), {"10.0.0.9"});
+    const Bytes in = c.in.build();
+    const Answer answer = harness.run({in}).front();
+    EXPECT_EQ(outcome_metric(answer.outcome), outcome_metric(c.outcome)) << c.what;
+    if (answer.outcome != Outcome::kForwarded) {
+      EXPECT_EQ(answer.frame, in) << c.what << ": only forwarded packets may be changed";
+    }
+    EXPECT_EQ(harness.count(c.outcome), 1U) << c.what;
+    EXPECT_EQ(harness.counters().received.read(), 1U) << c.what;
+    EXPECT_EQ(harness.sum_of_outcomes(), 1U) << c.what;
+  }
+}
+
+TEST(Outcomes, AreTheSameForAWholeBurstAsForSinglePackets) {
+  Harness harness;
+  harness.apply(services(), {"10.0.0.9"});
+  const auto all = cases();
+  std::vector<Bytes> frames;
+  for (const Case& c : all) frames.push_back(c.in.build());
+  for (std::size_t from = 0; from < all.size(); from += kMaxBurst) {
+    const std::size_t to = std::min(all.size(), from + kMaxBurst);
+    const auto answers =
+        harness.run({frames.begin() + static_cast<long>(from), frames.begin() + static_cast<long>(to)});
+    for (std::size_t i = from; i < to; ++i) {
+      EXPECT_EQ(outcome_metric(answers[i - from].outcome), outcome_metric(all[i].outcome)) << all[i].what;
+    }
+  }
+  EXPECT_EQ(harness.sum_of_outcomes(), all.size());
+}
+
+TEST(Outcomes, WithoutAnyConfigurationEverythingReadableIsTheKernels) {
+  Harness harness;
+  EXPECT_EQ(harness.run(vip4().tcp(1, 80)).outcome, Outcome::kNotVip);
+  EXPECT_EQ(harness.run(vip6().tcp(1, 80)).outcome, Outcome::kNotVip);
+  EXPECT_EQ(harness.run(vip4().cut_to(20)).outcome, Outcome::kTruncated);
+}
+
+TEST(Outcomes, PacketWithoutHeadroomIsDroppedUnchanged) {
+  Harness harness;
+  harness.apply(services());
+  const Bytes in = vip4().tcp(1, 80).build();
+  const Answer answer = harness.run({in}, kRequiredHeadroom - 1).front();
+  EXPECT_EQ(answer.outcome, Outcome::kNoHeadroom);
+  EXPECT_EQ(answer.frame, in);
+  EXPECT_EQ(harness.run({in}, kRequiredHeadroom).front().outcome, Outcome::kForwarded);
+}
+
+TEST(Outcomes, EthernetPaddingIsNotForwarded) {
+  Harness harness;
+  harness.apply(services());
+  const Answer plain = harness.run(vip4().tcp(1, 80));
+  const Answer padded = harness.run(vip4().tcp(1, 80).pad_to(60));
+  EXPECT_EQ(padded.frame, plain.frame);
+  EXPECT_EQ(padded.frame.size(), 14 + 20 + 16 + 40U);
+}
+
+// RFC 1624's corner cases: every value of the word that TTL and protocol form, with checksums around 0.
+TEST(Outcomes, InnerChecksumStaysRightWhateverTheTtl) {
+  Harness harness;
+  harness.apply(services());
+  std::vector<std::uint8_t> odd;
+  for (int ttl = 2; ttl < 256; ++ttl) {
+    for (std::uint16_t client = 0; client < 64; ++client) {
+      const std::string source = "198.51." + std::to_string(client) + "." + std::to_string(ttl);
+      const Answer answer =
+          harness.run(packet().v4(source, "203.0.113.10").udp(client, 7).ttl(static_cast<std::uint8_t>(ttl)));
+      ASSERT_EQ(answer.outcome, Outcome::kForwarded);
+      const std::uint8_t* inner = answer.frame.data() + 50;
+      ASSERT_EQ(inner[8], ttl - 1);
+      ASSERT_EQ(checksum_fold_raw(checksum_add(0, inner, 20)), 0xffff)
+          << "ttl " << ttl << " client " << client;
+      ASSERT_EQ(checksum_fold_raw(checksum_add(0, answer.frame.data() + 14, 20)), 0xffff);
+    }
+  }
+}
+
+// Garbage in every shape: headers of real packets with bytes flipped, cut and extended. Each packet must end
+// in exactly one outcome, within its buffer (AddressSanitizer watches: buffers are as long as the frames).
+TEST(Outcomes, RandomGarbageEndsInExactlyOneOutcome) {
+  const std::uint64_t seed = std::random_device{}();
+  RecordProperty("seed", std::to_string(seed));
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  Harness harness;
+  harness.apply(services(), {"10.0.0.9"});
+  const auto all = cases();
+  std::uint64_t sent = 0;
+  for (int round = 0; round < 4000; ++round) {
+    std::vector<Bytes> frames;
+    const std::size_t count = random() % (kMaxBurst + 1);
+    for (std::size_t i = 0; i < count; ++i) {
+      Bytes frame = all[random() % all.size()].in.build();
+      for (std::uint64_t flips = random() % 5; flips > 0 && !frame.empty(); --flips) {
+        frame[random() % std::min<std::size_t>(frame.size(), 80)] = static_cast<std::uint8_t>(random());
+      }
+      if (random() % 4 == 0)
+        frame.resize(random() % (frame.size() + 40), static_cast<std::uint8_t>(random()));
+      frames.push_back(std::move(frame));
+    }
+    const auto answers = harness.run(frames);
+    for (const Answer& a : answers) ASSERT_LT(static_cast<std::size_t>(a.outcome), kOutcomeCount);
+    sent += count;
+  }
+  EXPECT_EQ(harness.counters().received.read(), sent);
+  EXPECT_EQ(harness.sum_of_outcomes(), sent);
+  EXPECT_GT(harness.count(Outcome::kForwarded), sent / 20);
+  EXPECT_GT(harness.count(Outcome::kNotVip), sent / 20);
+}
+
+TEST(Outcomes, AreDeclaredWithDistinctMetrics) {
+  std::set<std::string_view> metrics(kOutcomeMetrics.begin(), kOutcomeMetrics.end());
+  EXPECT_EQ(metrics.size(), kOutcomeCount);
+  EXPECT_EQ(outcome_metric(Outcome::kForwarded), "forwarded");
+  EXPECT_EQ(outcome_metric(Outcome::kTxFull), "dropped_tx_full");
+}
+
+}  // namespace
+}  // namespace penstock::test
