@@ -17,7 +17,9 @@ namespace {
 // faster, more keep the base table steadier when a backend leaves the list.
 constexpr std::uint64_t kDartsPerSlot = 5;
 // Darts per turn are fixed-point with this many fraction bits.
-constexpr int kPaceBits = 14;
+constexpr int kPaceBits = 12;
+// Darts per turn of a backend of about the mean weight: enough that its state pays for being fetched.
+constexpr std::uint64_t kDartsPerTurn = 4;
 constexpr std::uint64_t kRestSalt = 0x6261736572657374;      // "baserest"
 constexpr std::uint64_t kHandOverSalt = 0x68616E646F766572;  // "handover"
 constexpr int kAlternateDraws = 8;
@@ -55,6 +57,15 @@ struct Thrower {
   std::uint32_t claim, last;  // places in the list of claims
 };
 
+Thrower make_thrower(std::uint64_t bits, std::uint32_t slots, std::uint32_t pace) {
+  return {.slot = slot_of(bits, slots),
+          .skip = 1 + slot_of(mix(bits, 1), slots - 1),
+          .due = slot_of(mix(bits, 2), pace),  // or the first by rank would be ahead of all others
+          .pace = pace,
+          .claim = 0,
+          .last = 0};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const MaglevBase>> MaglevBase::build(std::span<const MaglevBackend> backends,
@@ -91,23 +102,19 @@ Result<std::shared_ptr<const MaglevBase>> MaglevBase::build(std::span<const Magl
 void MaglevBase::claim_by_darts(std::span<const std::uint32_t> weights) {
   const auto slots = static_cast<std::uint32_t>(owners_.size());
   const std::uint64_t total = std::accumulate(weights.begin(), weights.end(), std::uint64_t{0});
-  // A dart a turn for about the mean weight. Rounded to a power of two, because a unit that followed the mean
+  // The weight that throws kDartsPerTurn. Rounded to a power of two, because a unit that followed the mean
   // exactly would change with every backend that comes or goes.
   const std::uint64_t unit = std::bit_ceil((total + weights.size() - 1) / weights.size());
-  const auto turns = static_cast<std::uint64_t>(static_cast<uint128>(kDartsPerSlot * slots) * unit / total);
+  const auto turns = static_cast<std::uint64_t>(static_cast<uint128>(kDartsPerSlot * slots) * unit /
+                                                (kDartsPerTurn * total)) +
+                     1;
 
   std::vector<Thrower> throwers(shares_.size());
-  claims_end_.resize(shares_.size());
-  std::uint32_t claim = 0;
-  for (std::size_t rank = 0; rank < throwers.size(); ++rank) {
-    const std::uint64_t bits = mix(identities_[rank], seed_);
-    throwers[rank] = {.slot = slot_of(bits, slots),
-                      .skip = 1 + slot_of(mix(bits, 1), slots - 1),
-                      .due = static_cast<std::uint32_t>(mix(bits, 2)) >> (32 - kPaceBits),
-                      .pace = static_cast<std::uint32_t>((std::uint64_t{weights[rank]} << kPaceBits) / unit),
-                      .claim = claim,
-                      .last = claim + shares_[rank]};
-    claim += shares_[rank];
+  for (std::size_t rank = 0, claim = 0; rank < throwers.size(); claim += shares_[rank++]) {
+    const auto pace = static_cast<std::uint32_t>((kDartsPerTurn * weights[rank] << kPaceBits) / unit);
+    throwers[rank] = make_thrower(mix(identities_[rank], seed_), slots, pace);
+    throwers[rank].claim = static_cast<std::uint32_t>(claim);
+    throwers[rank].last = throwers[rank].claim + shares_[rank];
   }
 
   std::vector<std::uint64_t> taken(slots / 64 + 1);
@@ -129,6 +136,7 @@ void MaglevBase::claim_by_darts(std::span<const std::uint32_t> weights) {
       if (thrower.claim == thrower.last) thrower.due = 0;
     }
   }
+  claims_end_.resize(shares_.size());
   for (std::size_t rank = 0, place = 0; rank < throwers.size(); ++rank) {
     claims_end_[rank] = throwers[rank].claim;
     for (; place < throwers[rank].claim; ++place) owners_[claims_[place]] = static_cast<std::uint16_t>(rank);

@@ -60,6 +60,12 @@ Samples::Samples(std::vector<double> values) : sorted_(std::move(values)) {
   std::sort(sorted_.begin(), sorted_.end());
 }
 
+Samples Samples::scaled(double factor) const {
+  Samples other = *this;
+  for (double& value : other.sorted_) value *= factor;
+  return other;
+}
+
 double Samples::quantile(double q) const {
   if (sorted_.empty()) return std::nan("");
   const double position = q * static_cast<double>(sorted_.size() - 1);

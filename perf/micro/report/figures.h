@@ -51,6 +51,8 @@ class Samples {
   [[nodiscard]] double median() const;
   /// Half the interquartile range: what a repetition typically differs from the median by.
   [[nodiscard]] double spread() const;
+  /// The same measurements in another unit: every value × factor (> 0).
+  [[nodiscard]] Samples scaled(double factor) const;
   [[nodiscard]] std::size_t count() const { return sorted_.size(); }
 
  private:
