@@ -72,7 +72,7 @@ bool match(const std::vector<std::string>& pattern, const std::vector<std::strin
   if (pattern.size() != path.size()) return false;
   captures.clear();
   for (std::size_t i = 0; i < path.size(); ++i) {
-    if (pattern[i].starts_with('{')) {
+    if (pattern[i].starts_with('{') && !path[i].empty()) {
       captures.push_back(path[i]);
     } else if (pattern[i] != path[i]) {
       return false;
