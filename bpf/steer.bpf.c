@@ -81,8 +81,10 @@ static __always_inline bool destination(const struct ethhdr *eth, const void *en
   if (eth->h_proto == bpf_htons(ETHER_TYPE_IPV6)) {
     const struct ipv6hdr *ip6 = (const void *)(eth + 1);
     if ((const void *)(ip6 + 1) > end) return false;
-    __builtin_memcpy(key->address.bytes, &ip6->daddr, 16);
-    return true;
+    const __u32 *words = ip6->daddr.in6_u.u6_addr32;
+    __builtin_memcpy(key->address.bytes, words, 16);
+    /* The mapped form stands for IPv4 in the trie; on the wire it is no destination (RFC 6890). */
+    return words[0] != 0 || words[1] != 0 || words[2] != bpf_htonl(0xffff);
   }
   return false;
 }

@@ -112,13 +112,24 @@ class Engine::Impl {
     return Ok{};
   }
 
+  // Asked of the kernel, since the ports do not exist before their memory does.
+  static std::uint32_t expected_mtu(const std::vector<Devargs>& devices) {
+    std::uint32_t mtu = 1500;
+    for (const Devargs& device : devices) {
+      if (const auto interface = device.argument("iface"))
+        mtu = std::max(mtu, interface_mtu(*interface).value_or(0));
+    }
+    return mtu;
+  }
+
   Status start_eal(const std::vector<Devargs>& devices) {
     const std::size_t flow_bytes = FlowTable::required_bytes(settings_.flows_per_lcore);
     const std::size_t lcores = settings_.cpus.size();
     EalSettings eal;
     eal.cpus = settings_.cpus;
     eal.memory_mb = settings_.memory_mb != 0 ? settings_.memory_mb
-                                             : memory_needed_mb(devices.size() * lcores, lcores, flow_bytes);
+                                             : memory_needed_mb(devices.size() * lcores,
+                                                                expected_mtu(devices), lcores * flow_bytes);
     eal.no_huge = settings_.no_huge;
     eal.debug_log = settings_.debug_log;
     eal.extra = settings_.eal_extra;

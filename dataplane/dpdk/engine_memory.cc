@@ -18,13 +18,13 @@ constexpr std::uint32_t kBufferCache = 256;
 constexpr std::uint32_t kFrameOverhead = 14 + 8;  // Ethernet and two VLAN tags
 // AF_XDP lets the kernel put 256 bytes of its own before a frame and keep 320 behind it.
 constexpr std::uint32_t kDriverReserve = 256 + 320;
+constexpr std::uint32_t kLargestMtu = 9600;  // the loopback interface's 64 kB are not worth a buffer each
 constexpr std::uint64_t kDriverMb = 64;
 
 std::uint16_t data_room(std::uint32_t mtu) {
-  const std::uint32_t frame =
-      std::max<std::uint32_t>(RTE_MBUF_DEFAULT_DATAROOM, mtu + kFrameOverhead + kDriverReserve);
-  const std::uint32_t room = RTE_PKTMBUF_HEADROOM + (frame + 63) / 64 * 64;
-  return static_cast<std::uint16_t>(std::min<std::uint32_t>(room, UINT16_MAX));
+  const std::uint32_t frame = std::max<std::uint32_t>(
+      RTE_MBUF_DEFAULT_DATAROOM, std::min(mtu, kLargestMtu) + kFrameOverhead + kDriverReserve);
+  return static_cast<std::uint16_t>(RTE_PKTMBUF_HEADROOM + (frame + 63) / 64 * 64);
 }
 
 }  // namespace
@@ -61,9 +61,10 @@ std::span<std::byte> bytes_of(const Memzone& zone) {
   return {static_cast<std::byte*>(zone->addr), zone->len};
 }
 
-std::uint64_t memory_needed_mb(std::size_t queues, std::size_t lcores, std::size_t flow_bytes) {
-  constexpr std::size_t kBufferBytes = 2560;  // of the usual frame size, with its headers
-  const std::uint64_t bytes = kBuffersPerQueue * (queues + 1) * kBufferBytes + lcores * flow_bytes;
+std::uint64_t memory_needed_mb(std::size_t queues, std::uint32_t mtu, std::size_t flow_bytes) {
+  constexpr std::size_t kBufferHeaders = 256;  // rte_mbuf and the pool's own
+  const std::uint64_t bytes =
+      kBuffersPerQueue * (queues + 1) * (data_room(mtu) + kBufferHeaders) + flow_bytes;
   return (bytes >> 20) + kDriverMb;
 }
 

@@ -30,7 +30,8 @@ using Memzone = std::unique_ptr<const rte_memzone, MemzoneFree>;
 Result<Memzone> make_flow_memory(unsigned lcore, std::size_t bytes);
 std::span<std::byte> bytes_of(const Memzone& zone);
 
-/// Megabytes that make_buffers and make_flow_memory will take, with room for drivers.
-std::uint64_t memory_needed_mb(std::size_t queues, std::size_t lcores, std::size_t flow_bytes);
+/// Megabytes that make_buffers(queues, mtu) and flow tables of together flow_bytes take, with room for
+/// drivers.
+std::uint64_t memory_needed_mb(std::size_t queues, std::uint32_t mtu, std::size_t flow_bytes);
 
 }  // namespace penstock

@@ -38,6 +38,16 @@ Result<std::string> with_queue_count(const Devargs& devargs, std::uint16_t queue
 
 }  // namespace
 
+std::optional<std::uint32_t> interface_mtu(const std::string& interface) {
+  ifreq request{};
+  std::strncpy(request.ifr_name, interface.c_str(), IFNAMSIZ - 1);
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return std::nullopt;
+  const bool known = ioctl(fd, SIOCGIFMTU, &request) == 0;
+  close(fd);
+  return known ? std::optional<std::uint32_t>(request.ifr_mtu) : std::nullopt;
+}
+
 Result<std::unique_ptr<Port>> Port::probe(const Devargs& devargs, std::uint16_t queues) {
   std::unique_ptr<Port> port(new Port());
   port->name_ = devargs.name;
@@ -136,12 +146,7 @@ MacAddr Port::mac() const {
 std::uint32_t Port::mtu() const {
   // A driver over a kernel interface answers 1500 whatever the interface is set to.
   if (interface_) {
-    ifreq request{};
-    std::strncpy(request.ifr_name, interface_->c_str(), IFNAMSIZ - 1);
-    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    const bool known = fd >= 0 && ioctl(fd, SIOCGIFMTU, &request) == 0;
-    if (fd >= 0) close(fd);
-    if (known) return static_cast<std::uint32_t>(request.ifr_mtu);
+    if (const auto known = interface_mtu(*interface_)) return *known;
   }
   std::uint16_t mtu = 1500;
   rte_eth_dev_get_mtu(id_, &mtu);

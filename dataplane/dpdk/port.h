@@ -25,6 +25,9 @@ struct PortCounts {
   std::uint64_t tx_errors = 0;
 };
 
+/// Of a kernel interface, in bytes of IP; nothing when there is no such interface.
+std::optional<std::uint32_t> interface_mtu(const std::string& interface);
+
 class Port {
  public:
   /// Makes the device known to DPDK; on AF_XDP claims the interface first. EAL runs.
