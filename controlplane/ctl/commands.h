@@ -1,0 +1,61 @@
+// What each command of penstockctl does, given its parsed arguments. Everything it prints goes to `out`; an
+// Error is printed by the caller. One thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "controlplane/ctl/rest_client.h"
+
+namespace penstock {
+
+/// What `set service` was given; what is not given stays as it is, or takes the server's default in a new
+/// service.
+struct ServiceFlags {
+  std::optional<std::string> vip, protocol, encap;
+  std::optional<std::uint32_t> port, table_size;
+  std::vector<std::string> backends;  // backend_from_text(); replaces the whole list
+};
+
+struct BackendFlags {
+  std::optional<std::string> address;
+  std::optional<std::uint32_t> weight;
+  std::optional<bool> drain;
+};
+
+class Commands {
+ public:
+  Commands(RestClient rest, bool json, std::ostream& out) : rest_(std::move(rest)), json_(json), out_(out) {}
+
+  Status get_services(const std::string& id);
+  Status get_backends(const std::string& id);  // empty, SERVICE or SERVICE/BACKEND
+  Status get_gateways(const std::string& id);
+  Status get_nodes(const std::string& id);
+  Status get_status();
+
+  /// text: one service document, or {"services": [...]}. Goes on past a refused service and then fails.
+  Status apply(const std::string& text);
+  Status set_service(const std::string& id, const ServiceFlags& flags);
+  Status set_backend(const std::string& service_and_backend, const BackendFlags& flags);
+  Status remove(const std::string& kind, const std::string& id);
+  Status drain(const std::string& kind, const std::string& id, bool drain);
+
+  /// Prints `count` tables (0 = for ever), `interval_seconds` apart. clear: begin each on a cleared screen.
+  Status top(double interval_seconds, unsigned count, bool clear);
+
+ private:
+  using TableOf = std::string (*)(const Json&);
+
+  Status get(const std::string& collection, const std::string& id, TableOf table);
+  Status print(const Json& document, const std::string& sentence);
+  Result<RestClient::Path> path_of(const std::string& kind, const std::string& id) const;
+
+  RestClient rest_;
+  bool json_;
+  std::ostream& out_;
+};
+
+}  // namespace penstock

@@ -1,0 +1,151 @@
+#include "controlplane/ctl/documents.h"
+
+#include <charconv>
+#include <sstream>
+
+#include "controlplane/ctl/table.h"
+
+namespace penstock {
+namespace {
+
+/// A member as text: strings bare, numbers and booleans as such, lists joined by commas, all else empty.
+std::string cell(const Json& object, const char* key) {
+  if (!object.is_object()) return {};
+  const auto it = object.find(key);
+  if (it == object.end()) return {};
+  if (it->is_string()) return it->get<std::string>();
+  if (it->is_boolean()) return it->get<bool>() ? "yes" : "no";
+  if (it->is_number()) return it->dump();
+  std::string list;
+  if (it->is_array()) {
+    for (const Json& element : *it) {
+      if (element.is_string()) list += (list.empty() ? "" : ",") + element.get<std::string>();
+    }
+  }
+  return list;
+}
+
+const Json& list(const Json& object, const char* key) {
+  static const Json kNone = Json::array();
+  if (!object.is_object()) return kNone;
+  const auto it = object.find(key);
+  return it != object.end() && it->is_array() ? *it : kNone;
+}
+
+std::string count(const Json& array) { return std::to_string(array.size()); }
+
+Result<Json> number(const std::string& key, const std::string& text) {
+  unsigned value = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc() || end != text.data() + text.size()) {
+    return invalid(key, "'" + text + "' is not a whole number");
+  }
+  return Json(value);
+}
+
+}  // namespace
+
+std::string services_table(const Json& services) {
+  Table table(
+      {{"SERVICE"}, {"VIP"}, {"PROTOCOL"}, {"PORT", true}, {"ENCAP"}, {"BACKENDS", true}, {"DRAINED", true}});
+  for (const Json& service : services) {
+    std::size_t drained = 0;
+    for (const Json& backend : list(service, "backends")) drained += cell(backend, "drain") == "yes" ? 1 : 0;
+    table.add({cell(service, "id"), cell(service, "vip"), cell(service, "protocol"), cell(service, "port"),
+               cell(service, "encap"), count(list(service, "backends")), std::to_string(drained)});
+  }
+  return table.text();
+}
+
+std::string backends_table(const Json& services) {
+  Table table({{"SERVICE"}, {"BACKEND"}, {"ADDRESS"}, {"WEIGHT", true}, {"DRAIN"}});
+  for (const Json& service : services) {
+    for (const Json& backend : list(service, "backends")) {
+      table.add({cell(service, "id"), cell(backend, "id"), cell(backend, "address"), cell(backend, "weight"),
+                 cell(backend, "drain")});
+    }
+  }
+  return table.text();
+}
+
+std::string gateways_table(const Json& gateways) {
+  Table table({{"GATEWAY"},
+               {"ANNOUNCE"},
+               {"CONNECTED"},
+               {"DATAPLANE"},
+               {"GENERATION", true},
+               {"ANNOUNCED VIPS"},
+               {"SEEN", true},
+               {"VERSION"}});
+  for (const Json& gateway : gateways) {
+    const std::string alive = cell(gateway, "dataplane_alive");
+    const std::string seen = cell(gateway, "last_seen_seconds_ago");
+    table.add({cell(gateway, "id"), cell(gateway, "announce"), cell(gateway, "connected"),
+               alive == "yes"  ? "alive"
+               : alive == "no" ? "dead"
+                               : "",
+               cell(gateway, "generation"), cell(gateway, "announced_vips"), seen.empty() ? "" : seen + " s",
+               cell(gateway, "version")});
+  }
+  return table.text();
+}
+
+std::string nodes_table(const Json& nodes) {
+  Table table({{"NODE"}, {"CONNECTED"}, {"ADDRESSES"}, {"INTERFACES"}, {"SERVICES", true}, {"ERRORS"}});
+  for (const Json& node : nodes) {
+    std::string interfaces;
+    for (const Json& interface : list(node, "interfaces")) {
+      interfaces +=
+          (interfaces.empty() ? "" : ",") + cell(interface, "name") + ":" + cell(interface, "xdp_mode");
+    }
+    table.add({cell(node, "id"), cell(node, "connected"), cell(node, "addresses"), interfaces,
+               count(list(node, "services")), cell(node, "errors")});
+  }
+  return table.text();
+}
+
+std::string status_table(const Json& status) {
+  Table table({{"VERSION"}, {"GENERATION", true}, {"GATEWAYS", true}, {"NODES", true}});
+  table.add({cell(status, "version"), cell(status, "generation"), cell(status, "gateways_connected"),
+             cell(status, "nodes_connected")});
+  return table.text();
+}
+
+Result<Json> backend_from_text(const std::string& text) {
+  Json backend = Json::object();
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    const auto equals = part.find('=');
+    const std::string key = part.substr(0, equals);
+    if (equals == std::string::npos ||
+        (key != "id" && key != "address" && key != "weight" && key != "drain")) {
+      return invalid("--backend", "'" + part + "' is not one of id=, address=, weight=, drain=");
+    }
+    if (backend.contains(key)) return invalid("--backend", key + " is given twice in '" + text + "'");
+    const std::string value = part.substr(equals + 1);
+    if (key == "weight") {
+      auto weight = number("--backend weight", value);
+      if (!weight) return weight.error();
+      backend[key] = *weight;
+    } else if (key == "drain") {
+      if (value != "true" && value != "false") return invalid("--backend drain", "must be true or false");
+      backend[key] = value == "true";
+    } else {
+      backend[key] = value;
+    }
+  }
+  if (!backend.contains("id")) return invalid("--backend", "'" + text + "' has no id=");
+  if (!backend.contains("address")) return invalid("--backend", "'" + text + "' has no address=");
+  return backend;
+}
+
+Result<std::pair<std::string, std::string>> service_and_backend(const std::string& text) {
+  const auto slash = text.find('/');
+  if (slash == std::string::npos || slash == 0 || slash + 1 == text.size() ||
+      text.find('/', slash + 1) != std::string::npos) {
+    return invalid("", "'" + text + "' is not SERVICE/BACKEND");
+  }
+  return std::pair(text.substr(0, slash), text.substr(slash + 1));
+}
+
+}  // namespace penstock

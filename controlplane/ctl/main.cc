@@ -1,0 +1,184 @@
+// penstockctl: the operator's command line. A REST client of the control plane and nothing more.
+//
+// Exit codes: 0 done, 1 the server refused, 64 the command line is wrong, 69 the server cannot be reached.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <iterator>
+#include <string>
+
+#include "controlplane/ctl/commands.h"
+#include "penstock/base/exit_code.h"
+
+namespace penstock {
+namespace {
+
+using Action = std::function<Status(Commands&)>;
+
+int exit_code(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kUnavailable:
+      return kExitUnavailable;
+    case ErrorCode::kInvalidArgument:
+      return kExitUsage;
+    default:
+      return kExitFailure;
+  }
+}
+
+int fail(const Error& error) {
+  std::cerr << "penstockctl: " << error.text() << "\n";
+  if (error.code == ErrorCode::kUnavailable) {
+    std::cerr << "Start penstock-controlplane, or name it with --server or PENSTOCK_SERVER.\n";
+  }
+  return exit_code(error);
+}
+
+Result<std::string> read_input(const std::string& file) {
+  if (file == "-") return std::string{std::istreambuf_iterator<char>(std::cin), {}};
+  std::ifstream in(file, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (!in) return invalid("-f", "'" + file + "' cannot be read");
+  return text;
+}
+
+/// Everything that the command line can hold, and the action that the chosen subcommand leaves in `action`.
+struct CommandLine {
+  CLI::App app{"Shows and changes what Penstock balances", "penstockctl"};
+  std::string server = "http://127.0.0.1:7780";
+  std::string output = "table";
+  Action action;
+
+  std::string id, file;
+  ServiceFlags service;
+  BackendFlags backend;
+  double interval = 1;
+  unsigned count = 0;
+  bool once = false;
+
+  CommandLine() {
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.set_version_flag("--version", PENSTOCK_VERSION);
+    app.add_option("--server", server, "Control plane, http://HOST:PORT")
+        ->envname("PENSTOCK_SERVER")
+        ->capture_default_str();
+    app.add_option("-o,--output", output, "table or json")
+        ->check(CLI::IsMember({"table", "json"}))
+        ->capture_default_str();
+    add_get();
+    add_apply();
+    add_set();
+    add_with_id("delete", "Delete", {"service", "backend", "gateway"},
+                [this](Commands& c, const std::string& kind) { return c.remove(kind, id); });
+    add_with_id("drain", "Take no new flows at", {"backend", "gateway"},
+                [this](Commands& c, const std::string& kind) { return c.drain(kind, id, true); });
+    add_with_id("undrain", "Take new flows again at", {"backend", "gateway"},
+                [this](Commands& c, const std::string& kind) { return c.drain(kind, id, false); });
+    add_top();
+  }
+
+  static std::string id_hint(const std::string& kind) { return kind == "backend" ? "SERVICE/BACKEND" : "ID"; }
+
+  void add_get() {
+    auto* get = app.add_subcommand("get", "Show what there is")->require_subcommand(1);
+    const auto list = [this, get](const std::string& plural, const std::string& singular, auto method) {
+      auto* command = get->add_subcommand(plural, "Show " + plural)->alias(singular);
+      command->add_option("id", id, plural == "backends" ? "SERVICE or SERVICE/BACKEND" : "One only");
+      command->callback([this, method] { action = [this, method](Commands& c) { return (c.*method)(id); }; });
+    };
+    list("services", "service", &Commands::get_services);
+    list("backends", "backend", &Commands::get_backends);
+    list("gateways", "gateway", &Commands::get_gateways);
+    list("nodes", "node", &Commands::get_nodes);
+    get->add_subcommand("status", "Show the control plane itself")->callback([this] {
+      action = [](Commands& c) { return c.get_status(); };
+    });
+  }
+
+  void add_apply() {
+    auto* command = app.add_subcommand("apply", "Create or replace services from JSON");
+    command->add_option("-f,--file", file, "File, or - for standard input")->required();
+    command->callback([this] {
+      action = [this](Commands& c) {
+        auto text = read_input(file);
+        return text ? c.apply(*text) : Status(text.error());
+      };
+    });
+  }
+
+  void add_set() {
+    auto* set = app.add_subcommand("set", "Create, or change what is given")->require_subcommand(1);
+    auto* one = set->add_subcommand("service", "Create or change a service");
+    one->add_option("id", id, "Service")->required();
+    one->add_option("--vip", service.vip, "Virtual IP address");
+    one->add_option("--protocol", service.protocol, "tcp or udp");
+    one->add_option("--port", service.port, "1-65535");
+    one->add_option("--encap", service.encap, "gue or ipip");
+    one->add_option("--table-size", service.table_size, "Slots of the Maglev table, a prime; 0 = by itself");
+    one->add_option("--backend", service.backends,
+                    "id=ID,address=ADDRESS[,weight=N][,drain=true]; again for each, replaces all")
+        ->allow_extra_args(false);
+    one->callback([this] { action = [this](Commands& c) { return c.set_service(id, service); }; });
+
+    auto* other = set->add_subcommand("backend", "Add or change a backend");
+    other->add_option("id", id, "SERVICE/BACKEND")->required();
+    other->add_option("--address", backend.address, "IPv4 or IPv6 address of the backend host");
+    other->add_option("--weight", backend.weight, "0-1000");
+    other->add_option("--drain", backend.drain, "true or false");
+    other->callback([this] { action = [this](Commands& c) { return c.set_backend(id, backend); }; });
+  }
+
+  void add_with_id(const std::string& verb, const std::string& sentence,
+                   const std::vector<std::string>& kinds,
+                   const std::function<Status(Commands&, const std::string&)>& what) {
+    auto* command = app.add_subcommand(verb, sentence + " one of these")->require_subcommand(1);
+    for (const std::string& kind : kinds) {
+      auto* sub = command->add_subcommand(kind, sentence + " a " + kind);
+      sub->add_option("id", id, id_hint(kind))->required();
+      sub->callback([this, what, kind] { action = [what, kind](Commands& c) { return what(c, kind); }; });
+    }
+  }
+
+  void add_top() {
+    auto* command = app.add_subcommand("top", "Watch rates, and shares beside weights");
+    command->add_option("--interval", interval, "Seconds between two tables")
+        ->check(CLI::Range(0.1, 3600.0))
+        ->capture_default_str();
+    auto* limit =
+        command->add_option("--count", count, "Stop after so many tables; 0 = never")->capture_default_str();
+    command->add_flag("--once", once, "One table after one interval")->excludes(limit);
+    command->callback([this] {
+      action = [this](Commands& c) {
+        const bool clear = !once && isatty(STDOUT_FILENO) != 0;
+        return c.top(interval, once ? 1 : count, clear);
+      };
+    });
+  }
+};
+
+int run(int argc, char** argv) {
+  CommandLine line;
+  try {
+    line.app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return line.app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    std::cerr << "penstockctl: " << e.what() << "\nRun penstockctl --help for the commands.\n";
+    return kExitUsage;
+  }
+  auto http = HttpClient::from_url(line.server);
+  if (!http) return fail(http.error());
+  Commands commands(RestClient(*http), line.output == "json", std::cout);
+  const auto status = line.action(commands);
+  return status ? kExitOk : fail(status.error());
+}
+
+}  // namespace
+}  // namespace penstock
+
+int main(int argc, char** argv) { return penstock::run(argc, argv); }
