@@ -54,3 +54,5 @@ if __name__ == "__main__":
         sys.exit(fail(error))
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # the reader had seen enough ("status | head")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

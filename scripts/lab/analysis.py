@@ -85,6 +85,7 @@ class Outage(NamedTuple):
     longest_wait: float   # the longest that any answered request of that span took
     longest_gap: float    # the longest time without any answer at all
     failed: int
+    reasons: str          # "(17 udp lost, 4 long receive: Connection reset by peer)"
 
 
 def outage(records: Iterable[Record], event: float, until: float, slow_ms: float = 190) -> Outage:
@@ -98,4 +99,6 @@ def outage(records: Iterable[Record], event: float, until: float, slow_ms: float
     answers = sorted(r.end for r in span if not r.error and r.end >= event)
     gaps = [b - a for a, b in zip([event, *answers], [*answers, until])] if answers else [until - event]
     last = max((r.start - event for r in affected), default=0.0)
-    return Outage(max(last, 0.0), max(waits, default=0.0), max(gaps), len(failed(affected)))
+    reasons = Counter(f"{r.kind} {r.error}" for r in failed(affected))
+    text = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
+    return Outage(max(last, 0.0), max(waits, default=0.0), max(gaps), reasons.total(), f"({text})" if text else "")

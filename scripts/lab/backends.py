@@ -5,7 +5,7 @@ import os
 import signal
 
 from .system import BUILD, LOGS, RUN, LabError, pid_of, run, spawn, wait_until
-from .topology import BACKENDS, Host
+from .topology import BACKENDS, CLIENT, Host
 
 LARGE_BYTES = 65536  # of the pattern that penstock-traffic checks
 
@@ -69,9 +69,19 @@ def restart_nginx(h: Host) -> None:
 
 
 def open_connections(h: Host) -> int:
-    """Established TCP connections to port 80."""
-    out = run(["ss", "-Htn", "state", "established", "sport", "=", ":80"], ns=h.namespace)
-    return len(out.splitlines())
+    """TCP connections to port 80 that are established at both ends.
+
+    A connection that a gateway's death broke stays established at a backend that was never told; the client's
+    side knows better.
+    """
+    at_client = set(_established(CLIENT, ["dport", "=", ":80"], column=2))
+    return sum(1 for peer in _established(h, ["sport", "=", ":80"], column=3) if peer in at_client)
+
+
+def _established(h: Host, ports: list[str], *, column: int) -> list[str]:
+    """Local (2) or peer (3) ADDRESS:PORT of established TCP connections."""
+    out = run(["ss", "-Htn", "state", "established", *ports], ns=h.namespace)
+    return [line.split()[column] for line in out.splitlines()]
 
 
 def _listening(h: Host) -> bool:

@@ -16,7 +16,7 @@ PROGRAM = BUILD / "tests/penstock-traffic"
 class Client:
     """Runs from start() to stop(). records() may be called at any time from any thread."""
 
-    def __init__(self, *, http_rate: float = 150, udp_rate: float = 60, long_lived: int = 24):
+    def __init__(self, *, http_rate: float = 240, udp_rate: float = 80, long_lived: int = 24):
         self._command = in_namespace(CLIENT.namespace, [
             str(PROGRAM), "--http", f"{VIP4}:80", "--http", f"[{VIP6}]:80", "--udp", f"{VIP4}:7",
             "--udp", f"[{VIP6}]:7", "--http-rate", str(http_rate), "--udp-rate", str(udp_rate),

@@ -11,12 +11,12 @@ from .live import LiveView
 from .run import Run
 from .system import LabError, fail, require_root, say
 
-_SHORTEST_SECONDS = 25
+_SHORTEST_SECONDS = 35
 
 
 def play(run: Run, seconds: float) -> None:
     """The main job. The parts of `seconds` are what each phase is observed; the steps between add a few."""
-    part = max(3.0, (seconds - 14) / 4)
+    part = max(5.0, (seconds - 12) / 4)
     run.start()
     run.observe_shares("steady 1:2:3", part)
     run.change_weight("be1", 6, part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import certificates, network, rest, routing
-from .system import BUILD, RUN, LabError, pid_of, run, spawn, stop, wait_until
+from .system import BUILD, GATEWAY_PRIORITY, RUN, LabError, pid_of, run, spawn, stop, wait_until
 from .topology import BACKENDS, CTL, GATEWAYS, SERVICES, Host
 
 BIN = BUILD / "bin"
@@ -36,15 +36,16 @@ def start_node(h: Host) -> None:
 
 def start_dataplane(g: Host) -> None:
     # sleep:50: two gateways, a router and three backends share two cores here; a gateway host would spin.
-    spawn(f"{g.name}-dataplane", [str(BIN / "penstock-dataplane"), "--port", "net_af_xdp0,iface=eth0",
+    spawn(f"{g.name}-dataplane", [*GATEWAY_PRIORITY, str(BIN / "penstock-dataplane"), "--port", "net_af_xdp0,iface=eth0",
                                   "--idle", "sleep:50", "--socket", str(_socket(g)), "--memory-mb", "128",
                                   "--lcores", "0" if g.name == "gw1" else "1"], ns=g.namespace)
 
 
 def start_gateway_agent(g: Host) -> None:
     name = f"{g.name}-gateway"
-    spawn(name, [str(BIN / "penstock-gateway"), "--id", g.name, "--controlplane", _GRPC, "--dataplane-socket",
-                 str(_socket(g)), "--state-dir", str(_state(name)), *certificates.flags(g.name)], ns=g.namespace)
+    spawn(name, [*GATEWAY_PRIORITY, str(BIN / "penstock-gateway"), "--id", g.name, "--controlplane", _GRPC,
+                 "--dataplane-socket", str(_socket(g)), "--state-dir", str(_state(name)),
+                 "--heartbeat-timeout-ms", "300", *certificates.flags(g.name)], ns=g.namespace)
 
 
 def start_gateway(g: Host) -> None:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from . import network
-from .system import LOGS, ROOT, LabError, run, wait_until
+from .system import GATEWAY_PRIORITY, LOGS, ROOT, LabError, run, wait_until
 from .topology import GATEWAY_AS, GATEWAYS, PREFIX, ROUTER, ROUTER_AS, VIP4, VIP6, Host
 
 _DAEMONS = ("zebra", "bgpd", "bfdd")
@@ -41,7 +41,7 @@ def _start(ns: str, template: str, values: list[str]) -> None:
     (etc / "vtysh.conf").write_text("")
     for daemon in _DAEMONS:
         # The log files are of user frr, and so is the folder: FRR drops root before it opens them.
-        run([f"/usr/lib/frr/{daemon}", "-d", "-N", ns, "-f", "/dev/null", "-i", f"{state}/{daemon}.pid",
+        run([*GATEWAY_PRIORITY, f"/usr/lib/frr/{daemon}", "-d", "-N", ns, "-f", "/dev/null", "-i", f"{state}/{daemon}.pid",
              "--log", f"file:{logs}/{ns}-{daemon}.log", "--log-level", "informational"], ns=ns)
     output = run(["vtysh", "-N", ns, "-b"])
     refused = [line for line in output.splitlines() if "Unknown command" in line or line.startswith("% ")]

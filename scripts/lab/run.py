@@ -95,6 +95,7 @@ class Run:
                          at_most=CHANGE_LIMIT_SECONDS)
         late = [r for r in records if r.new_flow and r.backend == backend and r.start > called + CHANGE_LIMIT_SECONDS]
         self.figures.add("drained_new_flows", len(late), "flows", at_most=0)
+        self._show(late, "new flow on the drained backend")
         on_it = [r for r in records if r.kind == "long" and r.flow in pinned]
         self.figures.add("drained_connections", len({r.flow for r in on_it if not r.error}), "connections went on",
                          at_least=max(1, len(pinned)))
@@ -149,7 +150,7 @@ class Run:
         self.figures.add("gateway_death_failed", cost.failed, "requests")
         self.paths_after = {vip: routing.bgp_paths(vip) for vip in (VIP4, VIP6)}
         self.event(f"traffic went on: last affected request {cost.seconds:.2f} s after the death, "
-                   f"longest wait {cost.longest_wait:.2f} s, {cost.failed} failed")
+                   f"longest wait {cost.longest_wait:.2f} s, {cost.failed} failed {cost.reasons}".rstrip())
 
     # --- the end --------------------------------------------------------------------------------------------
 
@@ -158,9 +159,7 @@ class Run:
         records = self.client.stop()
         failures = analysis.failed(records)
         outside = [r for r in failures if not any(a <= r.start < b for a, b in self.forgiven)]
-        for r in outside[:5]:
-            self.event(f"failed: {r.kind} to target {r.target} begun at {r.start - self.client.began:.2f} s, "
-                       f"flow {r.flow}.{r.sequence} of {r.backend or 'nobody'}: {r.error}")
+        self._show(outside, "failed")
         self.figures.add("requests", len(records), "requests", at_least=1)
         self.figures.add("requests_failed", len(failures), "requests")
         self.figures.add("requests_failed_outside", len(outside), "outside gateway death", at_most=0)
@@ -192,6 +191,11 @@ class Run:
         with ThreadPoolExecutor(len(SERVICES)) as pool:
             for done in [pool.submit(action, s.id) for s in SERVICES]:
                 done.result()
+
+    def _show(self, records: list[Record], what: str, most: int = 5) -> None:
+        for r in records[:most]:
+            self.event(f"{what}: {r.kind} to target {r.target} begun at {r.start - self.client.began:.2f} s, flow "
+                       f"{r.flow}.{r.sequence} of {r.backend or 'nobody'}{': ' if r.error else ''}{r.error}")
 
     def _ratio(self) -> str:
         return ":".join(str(self.weights[b.name]) for b in topology.BACKENDS)

@@ -52,7 +52,7 @@ class LeavesNothing(unittest.TestCase):
     def test_the_demo_holds_and_leaves_nothing(self):
         with tempfile.TemporaryDirectory() as folder:
             result = Path(folder) / "demo.json"
-            done = subprocess.run([sys.executable, "-B", "-m", "lab.demo", "--seconds", "30", "--json", str(result)],
+            done = subprocess.run([sys.executable, "-B", "-m", "lab.demo", "--seconds", "35", "--json", str(result)],
                                   cwd=ROOT / "scripts", timeout=240)
             self.assertEqual(done.returncode, 0)
             document = json.loads(result.read_text())

@@ -47,11 +47,13 @@ SocketAddress::SocketAddress(const Endpoint& endpoint) {
   }
 }
 
-int connected_socket(const Endpoint& endpoint, int type) {
+int connected_socket(const Endpoint& endpoint, int type, std::uint16_t source_port) {
   const SocketAddress to(endpoint);
   const int fd = socket(to.storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  if (connect(fd, to.get(), to.length) != 0 && errno != EINPROGRESS) {
+  const SocketAddress from({endpoint.address.is_v6() ? IpAddr(Ipv6Addr{}) : IpAddr(Ipv4Addr{}), source_port});
+  const bool bound = source_port == 0 || bind(fd, from.get(), from.length) == 0;
+  if (!bound || (connect(fd, to.get(), to.length) != 0 && errno != EINPROGRESS)) {
     const int why = errno;
     close(fd);
     errno = why;

@@ -30,7 +30,7 @@ struct SocketAddress {
 };
 
 /// Non-blocking socket of the endpoint's family whose connect(2) has been started; -1 with errno set when
-/// even that failed. type: SOCK_STREAM or SOCK_DGRAM. The kernel chooses the source port.
-int connected_socket(const Endpoint& endpoint, int type);
+/// even that failed. type: SOCK_STREAM or SOCK_DGRAM. source_port 0: the kernel chooses.
+int connected_socket(const Endpoint& endpoint, int type, std::uint16_t source_port = 0);
 
 }  // namespace penstock::traffic

@@ -10,8 +10,21 @@
 
 namespace penstock::traffic {
 
+namespace {
+
+constexpr std::uint64_t kFirstPort = 10240;
+constexpr std::uint64_t kPorts = 54000;
+// A run begins where the clock says, faster than any run of the lab uses ports up, so that one run does not
+// repeat the 5-tuples of the run before it while gateways still remember them (UDP flows: 60 s).
+constexpr std::uint64_t kPortsPerSecond = 400;
+
+}  // namespace
+
 UdpLoad::UdpLoad(EventLoop& loop, Recorder& recorder, UdpSettings settings)
-    : loop_(loop), recorder_(recorder), settings_(std::move(settings)) {}
+    : loop_(loop),
+      recorder_(recorder),
+      settings_(std::move(settings)),
+      next_port_(monotonic_now().count() / (1'000'000'000 / kPortsPerSecond)) {}
 
 UdpLoad::~UdpLoad() {
   for (auto& [id, flow] : flows_) {
@@ -41,7 +54,7 @@ void UdpLoad::begin() {
   const std::uint64_t id = next_id_++;
   Flow flow;
   flow.target = id % settings_.targets.size();
-  flow.fd = connected_socket(settings_.targets[flow.target], SOCK_DGRAM);
+  flow.fd = open_socket(settings_.targets[flow.target]);
   if (flow.fd < 0) {
     const Nanoseconds now = monotonic_now();
     recorder_.add({"udp", flow.target, now, now, "", std::string("connect: ") + std::strerror(errno), id, 0});
@@ -50,6 +63,17 @@ void UdpLoad::begin() {
   flow.token = loop_.watch(flow.fd, EPOLLIN, [this, id](std::uint32_t) { receive(id); });
   flows_.emplace(id, std::move(flow));
   send_next(id);
+}
+
+int UdpLoad::open_socket(const Endpoint& target) {
+  // A new 5-tuple each time: a port that the kernel chose could be that of a flow only just ended, which a
+  // load balancer rightly takes for the same flow.
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const auto port = static_cast<std::uint16_t>(kFirstPort + next_port_++ % kPorts);
+    const int fd = connected_socket(target, SOCK_DGRAM, port);
+    if (fd >= 0 || errno != EADDRINUSE) return fd;
+  }
+  return -1;
 }
 
 std::string UdpLoad::payload(std::uint64_t id, std::uint64_t sequence) {

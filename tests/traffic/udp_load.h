@@ -48,6 +48,7 @@ class UdpLoad {
   void receive(std::uint64_t id);
   void settle(std::uint64_t id, std::uint64_t sequence, std::string error);
   void close_if_done(std::uint64_t id);
+  int open_socket(const Endpoint& target);
   static std::string payload(std::uint64_t id, std::uint64_t sequence);
 
   EventLoop& loop_;
@@ -56,6 +57,7 @@ class UdpLoad {
   Nanoseconds next_;
   bool stopping_ = false;
   std::uint64_t next_id_ = 0;
+  std::uint64_t next_port_;  // counts up; its place in the port range is what is used
   std::map<std::uint64_t, Flow> flows_;
 };
 
