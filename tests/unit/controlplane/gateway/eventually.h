@@ -1,15 +1,14 @@
 // Waiting for a condition with a deadline.
 #pragma once
 
+#include <unistd.h>
+
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <thread>
-
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
 
 namespace penstock::test {
 
@@ -18,6 +17,16 @@ inline bool eventually(const std::function<bool()>& condition,
   const auto end = std::chrono::steady_clock::now() + deadline;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+/// True when the condition held at every look during `time`.
+inline bool holds_for(std::chrono::milliseconds time, const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (std::chrono::steady_clock::now() < end) {
+    if (!condition()) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return true;
