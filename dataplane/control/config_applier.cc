@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "penstock/base/clock.h"
 #include "penstock/proto/config.pb.h"
+#include "penstock/proto/dataplane.pb.h"
 
 namespace penstock {
 namespace {
@@ -24,6 +26,48 @@ std::vector<IpAddr> backends_of(const Document& document) {
     for (const BackendDocument& backend : service.backends) addresses.insert(backend.address);
   }
   return {addresses.begin(), addresses.end()};
+}
+
+BackendDocument* find_backend(ServiceDocument& service, const std::string& id) {
+  const auto at = std::find_if(service.backends.begin(), service.backends.end(),
+                               [&](const BackendDocument& backend) { return backend.id == id; });
+  return at == service.backends.end() ? nullptr : &*at;
+}
+
+void set_weights(const proto::ServiceWeights& weights, const std::string& path, ServiceDocument& service,
+                 std::vector<Error>& problems) {
+  for (int i = 0; i < weights.backends_size(); ++i) {
+    const auto& wanted = weights.backends(i);
+    const std::string field = path + ".backends[" + std::to_string(i) + "]";
+    BackendDocument* backend = find_backend(service, wanted.backend());
+    if (backend == nullptr) {
+      problems.push_back(
+          invalid(field + ".backend", "'" + wanted.backend() + "' is no backend of '" + service.id + "'"));
+    } else if (wanted.weight() > kMaxWeight) {
+      problems.push_back(invalid(field + ".weight", "must be 0-" + std::to_string(kMaxWeight) + ", not " +
+                                                        std::to_string(wanted.weight())));
+    } else {
+      backend->weight = wanted.weight();
+    }
+  }
+}
+
+/// Writes the weights into `document`; returns what does not fit.
+std::vector<Error> set_weights(const proto::UpdateWeightsRequest& update, Document& document) {
+  std::unordered_map<std::string, ServiceDocument*> by_id;
+  for (ServiceDocument& service : document.services) by_id.emplace(service.id, &service);
+  std::vector<Error> problems;
+  for (int i = 0; i < update.services_size(); ++i) {
+    const auto& weights = update.services(i);
+    const std::string path = "services[" + std::to_string(i) + "]";
+    const auto service = by_id.find(weights.service());
+    if (service == by_id.end()) {
+      problems.push_back(invalid(path + ".service", "there is no service '" + weights.service() + "'"));
+    } else {
+      set_weights(weights, path, *service->second, problems);
+    }
+  }
+  return problems;
 }
 
 }  // namespace
@@ -79,7 +123,9 @@ Status ConfigApplier::install(Document next) {
       return steered;
     }
   }
+  NextHops before = std::exchange(next_hops_, hooks_.resolve(backends_of(next)));
   if (auto published = publish(next); !published) {
+    next_hops_ = std::move(before);
     take_back();
     return published;
   }
@@ -88,23 +134,51 @@ Status ConfigApplier::install(Document next) {
     if (auto removed = hooks_.unsteer(vip); !removed) spdlog::warn("{}", removed.error().text());
   }
   steered_ = wanted;
-  epoch_ = next.epoch;
-  generation_ = next.generation;
-  running_ = std::move(next);
+  adopt(std::move(next));
   return Ok{};
 }
 
+void ConfigApplier::adopt(Document next) {
+  epoch_ = next.epoch;
+  generation_ = next.generation;
+  running_ = std::move(next);
+}
+
 Status ConfigApplier::publish(const Document& document) {
-  const NextHops next_hops = hooks_.resolve(backends_of(document));
-  auto compiled = compiler_.compile(document, next_hops, monotonic_now());
+  auto compiled = compiler_.compile(document, next_hops_, monotonic_now());
   if (!compiled) return compiled.error();
   publisher_.publish(std::move(compiled).value());
   return Ok{};
 }
 
+std::vector<Error> ConfigApplier::misfits(const proto::UpdateWeightsRequest& update) const {
+  std::vector<Error> problems;
+  if (!running_ || running_->epoch != update.epoch()) {
+    problems.push_back(invalid("epoch", "must be " + std::to_string(epoch()) + ", which is running"));
+  } else if (running_->generation != update.base_generation()) {
+    problems.push_back(
+        invalid("base_generation", "must be " + std::to_string(generation()) + ", which is running"));
+  } else if (update.generation() <= update.base_generation()) {
+    problems.push_back(invalid("generation", "must be greater than base_generation"));
+  }
+  return problems;
+}
+
+ConfigApplier::Verdict ConfigApplier::update_weights(const proto::UpdateWeightsRequest& update) {
+  const std::scoped_lock lock(mutex_);
+  if (auto problems = misfits(update); !problems.empty()) return verdict(std::move(problems));
+  Document next = *running_;
+  next.generation = update.generation();
+  if (auto problems = set_weights(update, next); !problems.empty()) return verdict(std::move(problems));
+  if (auto published = publish(next); !published) return verdict({published.error()});
+  adopt(std::move(next));
+  return verdict({});
+}
+
 void ConfigApplier::refresh_next_hops() {
   const std::scoped_lock lock(mutex_);
   if (!running_) return;
+  next_hops_ = hooks_.resolve(backends_of(*running_));
   if (auto published = publish(*running_); !published) {
     spdlog::error("the new next hops cannot be used: {}", published.error().text());
   } else {

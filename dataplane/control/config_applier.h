@@ -19,6 +19,10 @@
 #include "dataplane/config/publisher.h"
 #include "penstock/base/result.h"
 
+namespace penstock::proto {
+class UpdateWeightsRequest;
+}
+
 namespace penstock {
 
 /// What applying a configuration needs from outside.
@@ -46,6 +50,9 @@ class ConfigApplier {
   /// without effect, provided that it says the same. Another epoch replaces whatever runs.
   Verdict apply(const proto::DataplaneConfig& config);
 
+  /// Changes weights of the running configuration and nothing else, next hops included.
+  Verdict update_weights(const proto::UpdateWeightsRequest& update);
+
   /// The next hops of the running backends may have changed: compiles and publishes again.
   void refresh_next_hops();
 
@@ -63,7 +70,9 @@ class ConfigApplier {
  private:
   [[nodiscard]] std::optional<Error> out_of_order(const Document& next) const;
   [[nodiscard]] bool is_running(const Document& next) const;
+  [[nodiscard]] std::vector<Error> misfits(const proto::UpdateWeightsRequest& update) const;
   Status install(Document next);
+  void adopt(Document next);
   Status publish(const Document& document);
   Verdict verdict(std::vector<Error> refusals) const;
 
@@ -73,6 +82,7 @@ class ConfigApplier {
   Compiler compiler_;
   std::optional<Document> running_;
   std::set<IpAddr> steered_;
+  NextHops next_hops_;  // of the running backends
   std::atomic<std::uint64_t> epoch_{0};
   std::atomic<std::uint64_t> generation_{0};
 };

@@ -37,16 +37,13 @@ class DataplaneService final : public proto::Dataplane::Service {
 
   grpc::Status ApplyConfig(grpc::ServerContext*, const proto::ApplyConfigRequest* request,
                            proto::ApplyConfigResponse* response) override {
-    const ConfigApplier::Verdict verdict = applier_.apply(request->config());
-    response->set_accepted(verdict.accepted);
-    response->set_running_epoch(verdict.running_epoch);
-    response->set_running_generation(verdict.running_generation);
-    for (const Error& refusal : verdict.refusals) {
-      auto* out = response->add_refusals();
-      out->set_field(refusal.field);
-      out->set_message(refusal.message);
-      spdlog::warn("configuration refused: {}", refusal.text());
-    }
+    answer(applier_.apply(request->config()), *response);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status UpdateWeights(grpc::ServerContext*, const proto::UpdateWeightsRequest* request,
+                             proto::ApplyConfigResponse* response) override {
+    answer(applier_.update_weights(*request), *response);
     return grpc::Status::OK;
   }
 
@@ -100,6 +97,18 @@ class DataplaneService final : public proto::Dataplane::Service {
   }
 
  private:
+  static void answer(const ConfigApplier::Verdict& verdict, proto::ApplyConfigResponse& response) {
+    response.set_accepted(verdict.accepted);
+    response.set_running_epoch(verdict.running_epoch);
+    response.set_running_generation(verdict.running_generation);
+    for (const Error& refusal : verdict.refusals) {
+      auto* out = response.add_refusals();
+      out->set_field(refusal.field);
+      out->set_message(refusal.message);
+      spdlog::warn("configuration refused: {}", refusal.text());
+    }
+  }
+
   bool write_beat(grpc::ServerWriter<proto::Beat>& writer, std::uint64_t sequence, Nanoseconds progress) {
     proto::Beat beat;
     beat.set_sequence(sequence);

@@ -32,7 +32,7 @@ Result<Devargs> parse_devargs(const std::string& text) {
                                "(net_af_xdp0,iface=eth0)");
   }
   if (devargs.is_af_xdp) {
-    if (!devargs.argument("iface"))
+    if (devargs.argument("iface").value_or("").empty())
       return invalid("port", "'" + text + "' lacks iface=, the kernel's interface");
     if (devargs.argument("xdp_prog")) {
       return invalid("port",

@@ -127,9 +127,10 @@ class Engine::Impl {
     const std::size_t lcores = settings_.cpus.size();
     EalSettings eal;
     eal.cpus = settings_.cpus;
-    eal.memory_mb = settings_.memory_mb != 0 ? settings_.memory_mb
-                                             : memory_needed_mb(devices.size() * lcores,
-                                                                expected_mtu(devices), lcores * flow_bytes);
+    eal.memory_mb = settings_.memory_mb != 0
+                        ? settings_.memory_mb
+                        : memory_needed_mb(devices.size() * lcores, expected_mtu(devices),
+                                           lcores * flow_bytes, settings_.no_huge);
     eal.no_huge = settings_.no_huge;
     eal.debug_log = settings_.debug_log;
     eal.extra = settings_.eal_extra;

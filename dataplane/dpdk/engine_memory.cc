@@ -61,11 +61,13 @@ std::span<std::byte> bytes_of(const Memzone& zone) {
   return {static_cast<std::byte*>(zone->addr), zone->len};
 }
 
-std::uint64_t memory_needed_mb(std::size_t queues, std::uint32_t mtu, std::size_t flow_bytes) {
+std::uint64_t memory_needed_mb(std::size_t queues, std::uint32_t mtu, std::size_t flow_bytes, bool no_huge) {
   constexpr std::size_t kBufferHeaders = 256;  // rte_mbuf and the pool's own
-  const std::uint64_t bytes =
-      kBuffersPerQueue * (queues + 1) * (data_room(mtu) + kBufferHeaders) + flow_bytes;
-  return (bytes >> 20) + kDriverMb;
+  constexpr std::size_t kPage = 4096;
+  std::size_t buffer = data_room(mtu) + kBufferHeaders;
+  // A buffer never straddles two pages, and ordinary ones are small.
+  if (no_huge) buffer = (buffer + kPage - 1) / kPage * kPage;
+  return ((kBuffersPerQueue * (queues + 1) * buffer + flow_bytes) >> 20) + kDriverMb;
 }
 
 }  // namespace penstock

@@ -32,6 +32,6 @@ std::span<std::byte> bytes_of(const Memzone& zone);
 
 /// Megabytes that make_buffers(queues, mtu) and flow tables of together flow_bytes take, with room for
 /// drivers.
-std::uint64_t memory_needed_mb(std::size_t queues, std::uint32_t mtu, std::size_t flow_bytes);
+std::uint64_t memory_needed_mb(std::size_t queues, std::uint32_t mtu, std::size_t flow_bytes, bool no_huge);
 
 }  // namespace penstock
