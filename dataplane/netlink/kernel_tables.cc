@@ -4,7 +4,6 @@
 #include <net/if.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace penstock {
 namespace {
@@ -67,8 +66,7 @@ bool KernelTables::apply_link(const nlmsghdr& message) {
   const auto attributes = NetlinkAttributes::of<ifinfomsg>(message);
   Link link;
   const auto name = attributes[IFLA_IFNAME];
-  link.name.assign(reinterpret_cast<const char*>(name.data()),
-                   strnlen(reinterpret_cast<const char*>(name.data()), name.size()));
+  link.name.assign(name.begin(), std::find(name.begin(), name.end(), std::uint8_t{0}));
   link.mac = mac_of(attributes[IFLA_ADDRESS]);
   link.mtu = attributes.u32(IFLA_MTU);
   link.up = (header->ifi_flags & IFF_UP) != 0;
