@@ -58,9 +58,7 @@ void set_headers(BackendRecord& record, Encap encap, bool inner_v6, const IpAddr
                  const NextHop& hop) {
   const std::uint8_t inner_protocol = inner_v6 ? kProtoIpv6 : kProtoIpip;
   const std::uint8_t protocol = encap == Encap::kGue ? kProtoUdp : inner_protocol;
-  std::uint8_t* at = reinterpret_cast<std::uint8_t*>(&record) +
-                     (record.header_end() - reinterpret_cast<const std::uint8_t*>(&record)) -
-                     record.header_length;
+  std::uint8_t* at = const_cast<std::uint8_t*>(record.first_header());
   at = put(at, EthernetHeader{hop.destination, hop.source,
                               be16(address.is_v6() ? kEtherTypeIpv6 : kEtherTypeIpv4)});
   if (address.is_v6()) {
@@ -78,7 +76,7 @@ void set_headers(BackendRecord& record, Encap encap, bool inner_v6, const IpAddr
 std::optional<MacAddr> BackendRecord::next_hop_mac() const {
   if (!has(kResolved)) return std::nullopt;
   MacAddr mac;
-  std::memcpy(mac.bytes.data(), header_end() - header_length, mac.bytes.size());
+  std::memcpy(mac.bytes.data(), first_header(), mac.bytes.size());
   return mac;
 }
 
@@ -91,7 +89,7 @@ BackendRecord make_backend_record(const ServiceDocument& service, ServiceIndex s
   if (backend.effective_weight() > 0) record.flags |= BackendRecord::kTakesNewFlows;
   if (v6) record.flags |= BackendRecord::kOuterV6;
   if (service.encap == Encap::kGue) record.flags |= BackendRecord::kGue;
-  record.header_length = static_cast<std::uint8_t>(outer_header_length(service.encap, v6));
+  record.overhead = static_cast<std::uint8_t>(outer_overhead(service.encap, v6));
   if (next_hop != nullptr && next_hop->outer_source.is_v6() == v6) {
     record.flags |= BackendRecord::kResolved;
     record.mtu = next_hop->mtu;

@@ -25,15 +25,15 @@ struct alignas(64) BackendRecord {
   std::uint16_t mtu = 0;  // longest outer IP packet
   std::uint16_t egress_port = 0;
   std::uint16_t checksum_base = 0;  // folded sum of the outer IPv4 header as it stands here
-  std::uint8_t header_length = 0;   // bytes of outer headers, Ethernet included
+  std::uint8_t overhead = 0;        // bytes of outer headers, without Ethernet
   std::uint8_t flags = 0;
   std::uint8_t unused[2] = {};
   std::uint8_t headers[114] = {};
 
   [[nodiscard]] bool has(std::uint8_t flag) const noexcept { return (flags & flag) != 0; }
-  /// The byte after the headers.
-  [[nodiscard]] const std::uint8_t* header_end() const noexcept {
-    return reinterpret_cast<const std::uint8_t*>(this) + (has(kOuterV6) ? 128 : 64);
+  /// The Ethernet header.
+  [[nodiscard]] const std::uint8_t* first_header() const noexcept {
+    return reinterpret_cast<const std::uint8_t*>(this) + (has(kOuterV6) ? 128 : 64) - overhead - 14;
   }
   /// Where the packets leave for; nothing while unresolved.
   [[nodiscard]] std::optional<MacAddr> next_hop_mac() const;
@@ -42,9 +42,9 @@ static_assert(sizeof(BackendRecord) == 128, "two cache lines, the second for IPv
 static_assert(offsetof(BackendRecord, headers) == 14,
               "50 bytes of Ethernet, IPv4, UDP and GUE end at byte 64");
 
-/// Outer header bytes for this encapsulation, Ethernet included.
-[[nodiscard]] constexpr std::size_t outer_header_length(Encap encap, bool outer_v6) {
-  return 14 + (outer_v6 ? 40 : 20) + (encap == Encap::kGue ? 16 : 0);
+/// Bytes that this encapsulation puts in front of an IP packet.
+[[nodiscard]] constexpr std::size_t outer_overhead(Encap encap, bool outer_v6) {
+  return (outer_v6 ? 40 : 20) + (encap == Encap::kGue ? 16 : 0);
 }
 
 /// next_hop: nullptr while unresolved.

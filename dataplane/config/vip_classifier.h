@@ -57,7 +57,9 @@ class VipClassifier {
   }
 
   /// Exact, unlike may_be_vip_*.
-  [[nodiscard]] bool is_vip_v4(std::uint32_t vip) const noexcept { return find_v4(vip, 0, 0) != kNoServiceIndex; }
+  [[nodiscard]] bool is_vip_v4(std::uint32_t vip) const noexcept {
+    return find_v4(vip, 0, 0) != kNoServiceIndex;
+  }
   [[nodiscard]] bool is_vip_v6(const std::uint8_t* vip) const noexcept {
     return find_v6(vip, 0, 0) != kNoServiceIndex;
   }

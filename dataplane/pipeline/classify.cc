@@ -1,71 +1,92 @@
-#include <cstddef>
 #include <cstring>
 
+#include "dataplane/pipeline/parse.h"
 #include "dataplane/pipeline/stages.h"
-#include "penstock/net/headers.h"
 
 namespace penstock {
 
 namespace {
 
-constexpr std::size_t kSourceV4 = sizeof(EthernetHeader) + offsetof(Ipv4Header, source);
-constexpr std::size_t kSourceV6 = sizeof(EthernetHeader) + offsetof(Ipv6Header, source);
-
-// Sets the service and the hash, or the outcome of a packet that is for none.
-void classify_v4(const Snapshot& s, PacketView& p) noexcept {
-  const VipClassifier& classifier = s.classifier();
-  const std::uint8_t* addresses = p.data + kSourceV4;
-  std::uint32_t vip;
-  std::memcpy(&vip, addresses + 4, sizeof vip);
-  p.outcome = Outcome::kNotVip;
-  if (!classifier.may_be_vip_v4(vip)) return;
-  if (p.defect != kPending) [[unlikely]] {
-    if (classifier.is_vip_v4(vip)) p.outcome = p.defect;
-    return;
-  }
-  p.service = classifier.find_v4(vip, p.destination_port_raw(), p.protocol);
-  if (p.service == kNoServiceIndex) [[unlikely]] {
-    if (classifier.is_vip_v4(vip)) p.outcome = Outcome::kNoSuchService;
-    return;
-  }
-  p.hash = flow_hash_v4(s.secret(), addresses, p.ports_raw, p.protocol);
-  p.outcome = kPending;
+std::uint32_t raw_v4(const std::uint8_t* address) noexcept {
+  std::uint32_t raw;
+  std::memcpy(&raw, address, sizeof raw);
+  return raw;
 }
 
-void classify_v6(const Snapshot& s, PacketView& p) noexcept {
-  const VipClassifier& classifier = s.classifier();
-  const std::uint8_t* addresses = p.data + kSourceV6;
-  const std::uint8_t* vip = addresses + 16;
-  p.outcome = Outcome::kNotVip;
-  if (!classifier.may_be_vip_v6(vip)) return;
-  if (p.defect != kPending) [[unlikely]] {
-    if (classifier.is_vip_v6(vip)) p.outcome = p.defect;
-    return;
-  }
-  p.service = classifier.find_v6(vip, p.destination_port_raw(), p.protocol);
-  if (p.service == kNoServiceIndex) [[unlikely]] {
-    if (classifier.is_vip_v6(vip)) p.outcome = Outcome::kNoSuchService;
-    return;
-  }
-  p.hash = flow_hash_v6(s.secret(), addresses, p.ports_raw, p.protocol);
+[[gnu::always_inline]] inline ServiceIndex find_service(const VipClassifier& c, const Headers& h) noexcept {
+  return h.is_v6 ? c.find_v6(h.vip(), h.destination_port_raw(), h.protocol)
+                 : c.find_v4(raw_v4(h.vip()), h.destination_port_raw(), h.protocol);
+}
+
+[[gnu::cold, gnu::noinline]] bool is_vip(const VipClassifier& c, const std::uint8_t* address,
+                                         bool is_v6) noexcept {
+  return is_v6 ? c.is_vip_v6(address) : c.is_vip_v4(raw_v4(address));
+}
+
+// `otherwise`: what becomes of the packet if its destination is a VIP after all.
+Outcome not_for_service(const VipClassifier& c, const Headers& h, Outcome otherwise) noexcept {
+  const bool may_be = h.is_v6 ? c.may_be_vip_v6(h.vip()) : c.may_be_vip_v4(raw_v4(h.vip()));
+  if (!may_be) [[likely]]
+    return Outcome::kNotVip;
+  return is_vip(c, h.vip(), h.is_v6) ? otherwise : Outcome::kNotVip;
+}
+
+[[gnu::always_inline]] inline void accept(const Snapshot& s, const Headers& h, ServiceIndex service,
+                                          PacketView& p) noexcept {
   p.outcome = kPending;
+  p.service = service;
+  p.kind = h.kind;
+  p.is_v6 = h.is_v6;
+  p.ip_length = h.ip_length;
+  p.hash = h.is_v6 ? flow_hash_v6(s.secret(), h.addresses, h.ports_raw, h.protocol)
+                   : flow_hash_v4(s.secret(), h.addresses, h.ports_raw, h.protocol);
+}
+
+[[gnu::always_inline]] inline void classify_headers(const Snapshot& s, const Headers& h,
+                                                    PacketView& p) noexcept {
+  const ServiceIndex service = find_service(s.classifier(), h);
+  if (service != kNoServiceIndex) {
+    accept(s, h, service, p);
+  } else {
+    p.outcome = not_for_service(s.classifier(), h, Outcome::kNoSuchService);
+  }
+}
+
+// Whom a packet is for is asked before what is wrong with it: strangers' packets, however odd, are the
+// kernel's.
+[[gnu::cold, gnu::noinline]] void classify_odd(const Snapshot& s, PacketView& p) noexcept {
+  const OddHeaders odd = parse_odd(p);
+  if (odd.verdict == kPending) {
+    classify_headers(s, odd.headers, p);
+  } else {
+    p.outcome = odd.addressed ? not_for_service(s.classifier(), odd.headers, odd.verdict) : odd.verdict;
+  }
 }
 
 }  // namespace
 
 void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) noexcept {
+  // The outer headers go into the line in front of the packet; ask for both while the first ones are parsed.
+  for (std::uint32_t i = 0; i < burst.count; ++i) {
+    __builtin_prefetch(burst.packets[i].data, 1);
+    __builtin_prefetch(burst.packets[i].data - 64, 1);
+  }
   std::uint32_t live = 0;
-  for (std::uint32_t n = 0; n < burst.live_count; ++n) {
-    const std::uint8_t i = burst.live[n];
+  for (std::uint32_t i = 0; i < burst.count; ++i) {
     PacketView& p = burst.packets[i];
-    if (p.is_v6) {
-      classify_v6(snapshot, p);
+    p.service = kNoServiceIndex;
+    p.backend = kNoBackend;
+    p.new_flow = false;
+    Headers headers;
+    if (parse_plain(p, headers)) [[likely]] {
+      classify_headers(snapshot, headers, p);
     } else {
-      classify_v4(snapshot, p);
+      classify_odd(snapshot, p);
     }
     if (p.outcome != kPending) continue;
     flows.prefetch(p.hash);
-    burst.live[live++] = i;
+    burst.lookups[live] = {p.hash, &snapshot.service(p.service).idle, p.kind, kNoBackend};
+    burst.live[live++] = static_cast<std::uint8_t>(i);
   }
   burst.live_count = live;
 }

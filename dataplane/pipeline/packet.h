@@ -7,8 +7,7 @@
 #include <cstdint>
 
 #include "dataplane/config/vip_classifier.h"
-#include "dataplane/flow/flow_bucket.h"
-#include "dataplane/flow/flow_state.h"
+#include "dataplane/flow/flow_table.h"
 #include "dataplane/stats/outcome.h"
 
 namespace penstock {
@@ -31,23 +30,14 @@ struct alignas(64) PacketView {
   std::uint16_t egress_port;  // NextHop::port
   Outcome outcome;
 
-  // Written by parse.
-  Outcome defect;  // why the packet cannot be balanced if it is for a VIP, or kPending
-  bool is_v6;
-  std::uint8_t protocol;       // transport protocol
-  std::uint8_t traffic_class;  // DSCP and ECN
+  // The stages' own.
   PacketKind kind;
+  bool is_v6;
+  bool new_flow;            // first seen here, and entered or begun by a SYN
   std::uint32_t ip_length;  // bytes of the IP packet: the frame may carry padding behind it
-  std::uint32_t ports_raw;  // source, then destination, as on the wire
-
-  std::uint64_t hash;    // flow_hash_v4 or _v6 of the 5-tuple
-  ServiceIndex service;  // or kNoServiceIndex
-  BackendIndex backend;  // or kNoBackend
-  bool new_flow;         // first seen here, and entered or begun by a SYN
-
-  [[nodiscard]] std::uint16_t destination_port_raw() const noexcept {
-    return static_cast<std::uint16_t>(ports_raw >> 16);
-  }
+  std::uint64_t hash;       // flow_hash_v4 or _v6 of the 5-tuple
+  ServiceIndex service;     // or kNoServiceIndex
+  BackendIndex backend;     // or kNoBackend
 
   void set(std::uint8_t* frame, std::uint32_t frame_length, std::uint32_t frame_headroom) noexcept {
     data = frame;
@@ -62,9 +52,11 @@ struct Burst {
   std::uint32_t count = 0;
   std::array<PacketView, kMaxBurst> packets;
 
-  // The packets still on their way, as indexes into `packets`; kept by the stages.
+  // The packets still on their way, as indexes into `packets`, and what select asks the flow table about
+  // them.
   std::uint32_t live_count = 0;
   std::array<std::uint8_t, kMaxBurst> live;
+  std::array<FlowLookup, kMaxBurst> lookups;
 };
 
 }  // namespace penstock

@@ -6,27 +6,45 @@ namespace penstock {
 
 void Pipeline::run(const Snapshot& snapshot, Burst& burst, Nanoseconds now) noexcept {
   flows_.advance(tick_of(now));
-  parse(burst);
   classify(snapshot, flows_, burst);
   select(snapshot, flows_, counters_, burst);
   encap(snapshot, burst);
 }
 
 void Pipeline::account(const Burst& burst) noexcept {
-  counters_.received.add(burst.count);
+  // Packets of one service mostly come in a row: its forwarded ones, and those of the lcore, are added up
+  // first.
+  std::uint64_t forwarded = 0;
+  std::uint64_t run = 0;
+  ServiceIndex service = kNoServiceIndex;
+  const auto end_run = [&] {
+    if (run != 0) counters_.service(service).outcomes[static_cast<std::size_t>(Outcome::kForwarded)].add(run);
+    forwarded += run;
+    run = 0;
+  };
   for (std::uint32_t i = 0; i < burst.count; ++i) {
     const PacketView& p = burst.packets[i];
+    if (p.backend != kNoBackend) {
+      BackendCounters& backend = counters_.backend(p.backend);
+      if (p.new_flow) backend.new_flows.add(1);
+      if (p.outcome == Outcome::kForwarded) [[likely]] {
+        backend.packets.add(1);
+        backend.bytes.add(p.ip_length);
+        if (p.service != service) [[unlikely]] {
+          end_run();
+          service = p.service;
+        }
+        ++run;
+        continue;
+      }
+    }
     const auto outcome = static_cast<std::size_t>(p.outcome);
     counters_.outcomes[outcome].add(1);
-    if (p.service == kNoServiceIndex) continue;
-    counters_.service(p.service).outcomes[outcome].add(1);
-    if (p.backend == kNoBackend) continue;
-    BackendCounters& backend = counters_.backend(p.backend);
-    if (p.new_flow) backend.new_flows.add(1);
-    if (p.outcome != Outcome::kForwarded) continue;
-    backend.packets.add(1);
-    backend.bytes.add(p.ip_length);
+    if (p.service != kNoServiceIndex) counters_.service(p.service).outcomes[outcome].add(1);
   }
+  end_run();
+  counters_.outcomes[static_cast<std::size_t>(Outcome::kForwarded)].add(forwarded);
+  counters_.received.add(burst.count);
 }
 
 }  // namespace penstock

@@ -1,6 +1,6 @@
 // The packet path: parse -> classify -> select -> encap, run to completion on one lcore.
 //
-//   parse     finds addresses, ports and lengths; reads nothing but the packet
+//   parse     finds addresses, ports and lengths; reads nothing but the packet (inlined into classify)
 //   classify  (VIP, protocol, port) -> service; everything not for a VIP leaves here as kNotVip
 //   select    flow table, or Maglev slot for a packet without an entry
 //   encap     outer headers into the headroom, DSCP/ECN copied, inner TTL less one

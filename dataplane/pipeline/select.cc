@@ -27,12 +27,16 @@ void choose(const Snapshot& s, FlowTable& flows, LcoreCounters& counters, Packet
     return;
   }
   p.backend = service.backends[*service.slot(p.hash)];
-  const InsertResult result = flows.insert(p.hash, p.backend, p.kind, service.idle);
-  if (result == InsertResult::kFull) {
-    counters.flow_table_full.add(1);
-    p.new_flow = p.kind == PacketKind::kSyn;  // later packets come here as well: count the flow once
-  } else {
-    p.new_flow = result != InsertResult::kIgnored;
+  switch (flows.insert(p.hash, p.backend, p.kind, service.idle)) {
+    case InsertResult::kFull:
+      counters.flow_table_full.add(1);
+      p.new_flow = p.kind == PacketKind::kSyn;  // later packets come here as well: count the flow once
+      break;
+    case InsertResult::kIgnored:
+      flows.erase(p.hash);  // as above
+      break;
+    default:
+      p.new_flow = true;
   }
 }
 
@@ -94,12 +98,7 @@ void drop_refused(Burst& b) noexcept {
 }  // namespace
 
 void select(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters, Burst& burst) noexcept {
-  std::array<FlowLookup, kMaxBurst> lookups;
-  for (std::uint32_t n = 0; n < burst.live_count; ++n) {
-    const PacketView& p = burst.packets[burst.live[n]];
-    lookups[n] = {p.hash, &snapshot.service(p.service).idle, p.kind, kNoBackend};
-  }
-  const std::span<FlowLookup> live(lookups.data(), burst.live_count);
+  const std::span<FlowLookup> live(burst.lookups.data(), burst.live_count);
   flows.find_bulk(live);
 
   const Misses misses = take_hits(snapshot, burst, live);

@@ -8,11 +8,8 @@
 
 namespace penstock {
 
-/// Starts a burst: resets every packet's results and finds its headers. What is no IP packet, or too short to
-/// tell whom it is for, is done with afterwards; `live` holds the others.
-void parse(Burst& burst) noexcept;
-
-/// Keeps what is for a service, hashes it, and asks for its flow bucket.
+/// Starts a burst: parses every packet (parse.h), keeps what is for a service, hashes it, asks for its flow
+/// bucket. The others' outcome is final afterwards; `live` and `lookups` hold the rest.
 void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) noexcept;
 
 /// Gives every live packet a backend.

@@ -152,6 +152,17 @@ TEST(Select, RefusedFlowOfARemovedBackendIsForgotten) {
   EXPECT_EQ(harness.flows().stats().size, 0U);
 }
 
+TEST(Select, FinOfARemovedBackendsFlowGoesOnAndTheFlowIsForgotten) {
+  Harness harness;
+  harness.apply(web({backend(1)}));
+  harness.run(from(1).syn());
+  harness.apply(web({backend(2)}));
+  const Answer fin = harness.run(from(1).fin());
+  EXPECT_EQ(harness.backend_id(fin.backend), "be2");
+  EXPECT_FALSE(fin.new_flow);
+  EXPECT_EQ(harness.flows().stats().size, 0U);
+}
+
 TEST(Select, PacketsOfOneNewFlowInOneBurstCountAsOneFlow) {
   Harness harness;
   harness.apply(web({backend(1), backend(2)}));
