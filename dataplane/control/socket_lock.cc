@@ -23,6 +23,12 @@ bool still_named(int fd, const std::string& path) {
          held.st_dev == named.st_dev;
 }
 
+Error cannot_make(const std::string& path, int code) {
+  Error error = unavailable("cannot make " + path + ": " + std::strerror(code));
+  if (code == EACCES || code == EPERM) error.code = ErrorCode::kPermissionDenied;
+  return error;
+}
+
 }  // namespace
 
 Result<SocketLock> SocketLock::take(const std::string& socket_path) {
@@ -33,13 +39,12 @@ Result<SocketLock> SocketLock::take(const std::string& socket_path) {
   const auto directory = std::filesystem::path(socket_path).parent_path();
   std::error_code error;
   if (!directory.empty()) std::filesystem::create_directories(directory, error);
+  if (error) return cannot_make(directory.string(), error.value());
   const std::string path = socket_path + ".lock";
   for (;;) {
     const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
-      Error refused = unavailable("cannot make " + path + ": " + std::strerror(errno));
-      if (errno == EACCES || errno == EPERM) refused.code = ErrorCode::kPermissionDenied;
-      return refused;
+      return cannot_make(path, errno);
     }
     SocketLock lock(path, fd);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
