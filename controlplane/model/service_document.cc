@@ -127,10 +127,10 @@ void check_backends(const Service& service, const std::string& path, Problems& p
   if (count > kMaxBackendsPerService) {
     problems.push_back({list, "must be at most " + std::to_string(kMaxBackendsPerService) + " backends"});
   }
-  if (service.table_size != 0 && (!is_prime(service.table_size) || service.table_size <= count)) {
+  if (service.table_size != 0 && (!is_prime(service.table_size) || service.table_size < count)) {
     problems.push_back(
         {field_path(path, "table_size"),
-         "must be 0 or a prime greater than the number of backends (" + std::to_string(count) + ")"});
+         "must be 0 or a prime of at least the number of backends (" + std::to_string(count) + ")"});
   }
   std::map<std::string, std::size_t> ids;
   std::map<IpAddr, std::size_t> addresses;

@@ -19,7 +19,7 @@
 
 namespace penstock {
 
-inline constexpr std::chrono::seconds kDeadline{20};
+inline constexpr std::chrono::seconds kDeadline{60};
 
 /// Whether `condition` came true before the deadline.
 inline bool eventually(const std::function<bool()>& condition) {

@@ -116,7 +116,7 @@ DesiredSnapshot large_state(std::uint64_t generation) {
 }
 
 TEST(Streams, ASlowGatewayDelaysNobodyAndSkipsToTheLatest) {
-  constexpr std::uint64_t kGenerations = 30;
+  constexpr std::uint64_t kGenerations = 16;
   const auto streams = start_streams();
   GatewayClient slow(*streams);
   GatewayClient quick(*streams);
