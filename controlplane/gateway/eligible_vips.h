@@ -8,8 +8,8 @@
 
 namespace penstock {
 
-/// A VIP with at least one service that has a backend for new flows: weight above 0 and not drained. One such
-/// service is enough, as withdrawing the VIP would take its other services down with it.
+/// A VIP with at least one service that has a backend, drained or of weight 0 as it may be: its established
+/// flows still need the gateway, and a drain that broke them would be none.
 std::set<IpAddr> eligible_vips(const proto::DataplaneConfig& config);
 
 }  // namespace penstock

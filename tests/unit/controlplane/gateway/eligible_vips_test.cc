@@ -31,21 +31,24 @@ std::set<IpAddr> ips(const std::vector<std::string>& texts) {
   return out;
 }
 
-TEST(EligibleVips, NeedABackendThatTakesNewFlows) {
+TEST(EligibleVips, AreThoseOfServicesWithABackend) {
   proto::DataplaneConfig config;
   add_service(config, "203.0.113.1", {{1, false}});
-  add_service(config, "203.0.113.2", {{0, false}});
-  add_service(config, "203.0.113.3", {{5, true}});
-  add_service(config, "203.0.113.4", {{0, false}, {5, true}});
-  add_service(config, "203.0.113.5", {{0, true}, {1000, false}});
   add_service(config, "2001:db8::6", {{1, false}});
   add_service(config, "203.0.113.7", {});
-  EXPECT_EQ(eligible_vips(config), ips({"203.0.113.1", "203.0.113.5", "2001:db8::6"}));
+  EXPECT_EQ(eligible_vips(config), ips({"203.0.113.1", "2001:db8::6"}));
 }
 
-TEST(EligibleVips, OneUsableServiceKeepsItsVip) {
+TEST(EligibleVips, KeepTheEstablishedFlowsOfDrainedBackends) {
   proto::DataplaneConfig config;
-  add_service(config, "203.0.113.1", {{1, true}});
+  add_service(config, "203.0.113.2", {{0, false}});
+  add_service(config, "203.0.113.3", {{5, true}});
+  EXPECT_EQ(eligible_vips(config), ips({"203.0.113.2", "203.0.113.3"}));
+}
+
+TEST(EligibleVips, OneServiceWithABackendKeepsItsVip) {
+  proto::DataplaneConfig config;
+  add_service(config, "203.0.113.1", {});
   add_service(config, "203.0.113.1", {{1, false}});
   EXPECT_EQ(eligible_vips(config), ips({"203.0.113.1"}));
 }

@@ -146,12 +146,21 @@ TEST_F(GatewayTest, DirectiveDrainsAndUndrainsTheGateway) {
   EXPECT_TRUE(eventually([&] { return routes() == kVip; }));
 }
 
-TEST_F(GatewayTest, VipWithoutAnyUsableBackendIsNotAnnounced) {
+TEST_F(GatewayTest, VipWithoutAServiceIsWithdrawn) {
+  bring_up();
+  auto emptied = config_with({7, 2});
+  emptied.clear_services();
+  control_->send(directive(emptied));
+  EXPECT_TRUE(eventually([&] { return routes().empty(); }));
+}
+
+TEST_F(GatewayTest, DrainOfTheLastBackendKeepsTheVip) {
   bring_up();
   auto drained = config_with({7, 2});
   drained.mutable_services(0)->mutable_backends(0)->set_drain(true);
   control_->send(directive(drained));
-  EXPECT_TRUE(eventually([&] { return routes().empty(); }));
+  ASSERT_TRUE(eventually([&] { return dataplane_->running() == ConfigId{7, 2}; }));
+  EXPECT_EQ(routes(), kVip);
 }
 
 TEST_F(GatewayTest, RouteDeletedByHandComesBack) {
