@@ -108,7 +108,7 @@ int run(int argc, char** argv) {
   need(write_flow_capture(capture, 4'096, Ipv4Addr{{203, 0, 113, 10}}, 80, 1), "capture");
   auto dataplane = need(DataplaneProcess::start({"--port", "net_pcap0,rx_pcap=" + capture + ",infinite_rx=1",
                                                  "--lcores", "1", "--memory-mb", "512", "--static-next-hop",
-                                                 "mac=02:00:00:00:00:fe,v4=192.0.2.1,v6=2001:db8::1"}),
+                                                 "net_pcap0,mac=02:00:00:00:00:fe,source_v4=192.0.2.1"}),
                         "start");
   std::filesystem::remove(capture);
   std::uint64_t generation = 0;

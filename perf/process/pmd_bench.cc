@@ -19,7 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kNextHop = "mac=02:00:00:00:00:fe,v4=192.0.2.1,v6=2001:db8::1";
+constexpr const char* kNextHop = ",mac=02:00:00:00:00:fe,source_v4=192.0.2.1";
 
 template <class T>
 T need(Result<T> result, const char* what) {
@@ -39,7 +39,10 @@ std::string capture_port(int index, std::size_t flows) {
 /// Mpps of our process over `seconds`, warmed up. `outcome` must be that of practically every packet.
 double penstock_mpps(const std::vector<std::string>& ports, const std::string& lcores,
                      const std::string& outcome, double seconds) {
-  std::vector<std::string> flags{"--lcores", lcores, "--memory-mb", "1024", "--static-next-hop", kNextHop};
+  std::vector<std::string> flags{
+      "--lcores",          lcores,
+      "--memory-mb",       "1024",
+      "--static-next-hop", ports.front().substr(0, ports.front().find(',')) + kNextHop};
   for (const auto& port : ports) flags.insert(flags.end(), {"--port", port});
   auto dataplane = need(DataplaneProcess::start(flags), "start");
   need(dataplane.apply(make_config(1, 1, 10)), "configuration");
