@@ -31,6 +31,17 @@ void PeerStream::OnReadDone(bool ok) {
   if (const Hold hold(*this); hold) StartRead(&incoming_);
 }
 
+grpc::Status PeerStream::check_certificate(const std::string& kind, const std::string& id) const {
+  const auto peer = context_.auth_context();
+  if (!peer || !peer->IsPeerAuthenticated()) return grpc::Status::OK;
+  const std::string wanted = id + "." + kind + ".penstock";
+  for (const grpc::string_ref& name : peer->FindPropertyValues("x509_subject_alternative_name")) {
+    if (name == wanted) return grpc::Status::OK;
+  }
+  return {grpc::StatusCode::PERMISSION_DENIED,
+          kind + ": the certificate is not for '" + id + "'; issue one with the DNS name " + wanted};
+}
+
 void PeerStream::offer(grpc::ByteBuffer latest) {
   std::unique_lock lock(mutex_);
   if (ending_) return;

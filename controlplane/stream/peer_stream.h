@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 
 namespace penstock {
 
@@ -33,6 +34,9 @@ class PeerStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBu
  protected:
   /// One message. A status other than OK ends the stream and is what the peer is told. Called one at a time.
   virtual grpc::Status received(const grpc::ByteBuffer& message) = 0;
+  /// Over TLS, whether the peer's certificate names it: the DNS name ID.KIND.penstock, so that a stolen node
+  /// certificate opens no gateway session. Without TLS the peer is on this host and is believed.
+  [[nodiscard]] grpc::Status check_certificate(const std::string& kind, const std::string& id) const;
   /// The stream is over. Called once, last.
   virtual void gone() = 0;
 

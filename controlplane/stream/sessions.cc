@@ -82,6 +82,7 @@ grpc::Status GatewaySession::received(const grpc::ByteBuffer& message) {
   }
   if (report.has_hello()) {
     if (auto status = check_version(report.hello().version()); !status.ok()) return status;
+    if (auto status = check_certificate("gateway", report.gateway()); !status.ok()) return status;
     id_ = report.gateway();
     return greeted(report.hello());
   }
@@ -135,6 +136,7 @@ grpc::Status NodeSession::received(const grpc::ByteBuffer& message) {
   }
   if (report.has_hello()) {
     if (auto status = check_version(report.hello().version()); !status.ok()) return status;
+    if (auto status = check_certificate("node", report.node()); !status.ok()) return status;
     id_ = report.node();
     return greeted(report.hello());
   }

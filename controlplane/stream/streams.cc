@@ -16,9 +16,6 @@
 namespace penstock {
 namespace {
 
-/// The status of a gateway with 100,000 backends is some 8 MB.
-constexpr int kMaxMessageBytes = 64 << 20;
-
 class GatewayService final
     : public proto::GatewayControl::WithRawCallbackMethod_Session<proto::GatewayControl::Service> {
  public:

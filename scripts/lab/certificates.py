@@ -17,8 +17,10 @@ def create() -> None:
     run(["openssl", "req", "-x509", "-new", "-key", str(key), "-out", str(ca), "-days", "7", "-sha256",
          "-subj", "/CN=penstock-lab-ca", "-addext", "basicConstraints=critical,CA:TRUE",
          "-addext", "keyUsage=critical,keyCertSign,cRLSign"])
-    for name in ["controlplane"] + [h.name for h in GATEWAYS + BACKENDS]:
-        _issue(name, SERVER_NAME if name == "controlplane" else name)
+    _issue("controlplane", SERVER_NAME)
+    for kind, hosts in (("gateway", GATEWAYS), ("node", BACKENDS)):
+        for host in hosts:
+            _issue(host.name, f"{host.name}.{kind}.penstock")  # what the control plane expects of each
 
 
 def flags(name: str) -> list[str]:

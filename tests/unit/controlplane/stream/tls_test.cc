@@ -19,7 +19,7 @@ class TlsTest : public testing::Test {
     folder_ = mkdtemp(name);
     make_ca("ca");
     make_certificate("controlplane", kControlPlaneTlsName, "ca");
-    make_certificate("gw1", "gw1", "ca");
+    make_certificate("gw1", "gw1.gateway.penstock", "ca");
   }
   ~TlsTest() override { std::filesystem::remove_all(folder_); }
 
@@ -73,13 +73,26 @@ TEST_F(TlsTest, APeerWithoutOneOrOfAnotherCaIsNotServed) {
   EXPECT_EQ(dial(*streams, grpc::InsecureChannelCredentials()).error_code(), grpc::StatusCode::UNAVAILABLE);
 
   make_ca("other");
-  make_certificate("stranger", "gw1", "other");
+  make_certificate("stranger", "gw1.gateway.penstock", "other");
   grpc::SslCredentialsOptions stranger;
   const auto pem = load_pem(files("stranger", "ca"));
   stranger.pem_root_certs = pem->ca;
   stranger.pem_cert_chain = pem->certificate;
   stranger.pem_private_key = pem->key;
   EXPECT_EQ(dial(*streams, grpc::SslCredentials(stranger)).error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_TRUE(streams->gateways().empty());
+}
+
+TEST_F(TlsTest, ACertificateOpensOnlyTheSessionThatItNames) {
+  const auto streams = serve();
+  for (const char* name : {"gw2.gateway.penstock", "gw1.node.penstock", "gw1"}) {
+    make_certificate("other-name", name, "ca");
+    const auto credentials = client_credentials("192.0.2.1:7781", files("other-name", "ca"));
+    ASSERT_TRUE(credentials) << credentials.error().text();
+    const grpc::Status status = dial(*streams, *credentials);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED) << name;
+    EXPECT_THAT(status.error_message(), HasSubstr("gw1.gateway.penstock")) << name;
+  }
   EXPECT_TRUE(streams->gateways().empty());
 }
 
