@@ -14,11 +14,9 @@
 
 #include "controlplane/model/desired_state.h"
 #include "controlplane/model/problems.h"
+#include "penstock/config/limits.h"
 
 namespace penstock {
-
-/// The largest prime below 2^24; the dataplane (dataplane/hash/table_size.h) has the same limit.
-inline constexpr std::uint32_t kMaxTableSize = 16'777'213;
 
 /// The value, or nothing and at least one more problem. `path` is where `document` stands in what the
 /// operator sent, "services[3]" or empty; every problem's field starts with it.

@@ -5,13 +5,12 @@
 #include <cstdint>
 
 #include "dataplane/hash/wide.h"
+#include "penstock/config/limits.h"
 
 namespace penstock {
 
 /// The largest table that is chosen without being asked for: 2 MB of slots.
 inline constexpr std::uint32_t kMaxChosenTableSize = 1'000'003;
-/// The largest table that a configuration may ask for.
-inline constexpr std::uint32_t kMaxTableSize = 16'777'213;
 
 /// Deterministic for every 32-bit number.
 [[nodiscard]] bool is_prime(std::uint32_t number) noexcept;

@@ -13,6 +13,7 @@ inline constexpr std::size_t kMaxBackendsPerService = 10'000;
 inline constexpr std::size_t kMaxIdLength = 63;
 inline constexpr std::uint32_t kMaxIdleTimeoutSeconds = 86'400;
 inline constexpr std::size_t kHashKeyBytes = 32;
+inline constexpr std::uint32_t kMaxTableSize = 16'777'213;  // Maglev slots of one service; the largest prime below 2^24
 
 /// Ids are what a DNS label is: lower-case letters, digits and inner hyphens, 1–63 characters.
 constexpr bool is_valid_id(const char* text, std::size_t length) {
