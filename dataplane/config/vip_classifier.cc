@@ -29,6 +29,8 @@ VipClassifier::VipClassifier(std::span<const Entry> entries) {
   v6_.resize(std::bit_ceil(4 * v6 + 2));
   mask_v4_ = v4_.size() - 1;
   mask_v6_ = v6_.size() - 1;
+  shift_v4_ = 64 - static_cast<unsigned>(std::countr_zero(v4_.size()));
+  shift_v6_ = 64 - static_cast<unsigned>(std::countr_zero(v6_.size()));
 
   for (const Entry& entry : entries) {
     const IpAddr& vip = entry.key.vip;
@@ -44,6 +46,22 @@ VipClassifier::VipClassifier(std::span<const Entry> entries) {
       if (!is_vip_v6(vip.data())) insert_v6(vip.data(), rest_v6(0, 0), entry.service);
     }
   }
+}
+
+std::size_t VipClassifier::longest_probe() const noexcept {
+  // The longest run of occupied slots, and the free one that ends it; twice around for the run across the
+  // end.
+  std::size_t longest = 0;
+  const auto scan = [&longest](const auto& slots, auto occupied) {
+    std::size_t run = 0;
+    for (std::size_t i = 0; i < 2 * slots.size(); ++i) {
+      run = occupied(slots[i % slots.size()]) ? run + 1 : 0;
+      longest = std::max(longest, run + 1);
+    }
+  };
+  scan(v4_, [](const SlotV4& slot) { return slot.key != 0; });
+  scan(v6_, [](const SlotV6& slot) { return slot.rest != 0; });
+  return longest;
 }
 
 void VipClassifier::insert_v4(std::uint64_t key, ServiceIndex service) {

@@ -64,6 +64,9 @@ class VipClassifier {
     return find_v6(vip, 0, 0) != kNoServiceIndex;
   }
 
+  /// The most slots that any lookup visits: how well the keys are spread. Off the hot path.
+  [[nodiscard]] std::size_t longest_probe() const noexcept;
+
  private:
   struct SlotV4 {
     std::uint64_t key = 0;  // 0 = free
@@ -96,15 +99,16 @@ class VipClassifier {
     std::memcpy(&low, vip + 8, 8);
     return (high * kMultiplier ^ std::rotr(low, 29)) * kMultiplier;
   }
+  // Only the top bits of a product depend on all bits of the key; neighbouring ports would collide in others.
   [[nodiscard]] bool filtered(std::uint64_t mixed) const noexcept {
     const std::uint64_t bit = mixed >> filter_shift_;
     return (filter_[bit / 64] >> (bit % 64) & 1) != 0;
   }
   [[nodiscard]] std::size_t slot_v4(std::uint64_t key) const noexcept {
-    return static_cast<std::size_t>(key * kMultiplier >> 32) & mask_v4_;
+    return static_cast<std::size_t>(key * kMultiplier >> shift_v4_);
   }
   [[nodiscard]] std::size_t slot_v6(std::uint64_t mixed, std::uint32_t rest) const noexcept {
-    return static_cast<std::size_t>((mixed ^ rest) * kMultiplier >> 32) & mask_v6_;
+    return static_cast<std::size_t>((mixed ^ rest) * kMultiplier >> shift_v6_);
   }
   void insert_v4(std::uint64_t key, ServiceIndex service);
   void insert_v6(const std::uint8_t* vip, std::uint32_t rest, ServiceIndex service);
@@ -114,8 +118,10 @@ class VipClassifier {
   unsigned filter_shift_ = 0;
   std::vector<SlotV4> v4_;
   std::size_t mask_v4_ = 0;
+  unsigned shift_v4_ = 0;
   std::vector<SlotV6> v6_;
   std::size_t mask_v6_ = 0;
+  unsigned shift_v6_ = 0;
 };
 
 }  // namespace penstock

@@ -43,10 +43,10 @@ inline constexpr std::uint32_t kIpv6 = sizeof(Ipv6Header);
 inline constexpr std::uint32_t kTcpFlagsOffset = 13;
 inline constexpr std::uint16_t kFragmentRaw = be16(kIpv4MoreFragments | kIpv4OffsetMask).raw();
 
-/// The transport header must have more bytes than this: TCP 19, UDP 7, any other more than there can be.
+/// The transport header must have more bytes than this: TCP 19, UDP 7, any other more than a packet can have.
 inline constexpr auto kTransportFloor = [] {
   std::array<std::uint32_t, 256> floor{};
-  floor.fill(0xffff'ffff);
+  floor.fill(1U << 31);
   floor[kProtoTcp] = sizeof(TcpHeader) - 1;
   floor[kProtoUdp] = sizeof(UdpHeader) - 1;
   return floor;
@@ -72,8 +72,7 @@ inline bool parse_plain_v4(const PacketView& p, Headers& h) noexcept {
   h.ip_length = ip.total_length.host();
   h.protocol = ip.protocol;
   if (ip.version_ihl != 0x45 || (ip.fragment.raw() & kFragmentRaw) != 0 || ip.ttl <= 1 ||
-      h.ip_length > p.length - kEthernet || h.ip_length < kIpv4 ||
-      h.ip_length - kIpv4 <= kTransportFloor[h.protocol]) {
+      h.ip_length > p.length - kEthernet || h.ip_length <= kIpv4 + kTransportFloor[h.protocol]) {
     return false;
   }
   h.is_v6 = false;

@@ -40,16 +40,23 @@ void choose(const Snapshot& s, FlowTable& flows, LcoreCounters& counters, Packet
   }
 }
 
+// What encap and account will read.
+void prefetch_backend(const Snapshot& s, const LcoreCounters& counters, BackendIndex backend) noexcept {
+  __builtin_prefetch(&s.backend(backend));
+  __builtin_prefetch(&counters.backend(backend), 1);
+}
+
 struct Misses {
   std::array<std::uint8_t, kMaxBurst> packets;
   std::uint32_t count = 0;
 };
 
 // Hits get their backend; the others' Maglev slots are asked for.
-Misses take_hits(const Snapshot& s, Burst& b, std::span<const FlowLookup> lookups) noexcept {
+Misses take_hits(const Snapshot& s, const LcoreCounters& counters, Burst& b,
+                 std::span<const FlowLookup> lookups) noexcept {
   Misses misses;
-  for (std::size_t n = 0; n < lookups.size(); ++n) {
-    if (s.holds(lookups[n].backend)) __builtin_prefetch(&s.backend(lookups[n].backend));
+  for (const FlowLookup& lookup : lookups) {
+    if (s.holds(lookup.backend)) prefetch_backend(s, counters, lookup.backend);
   }
   for (std::size_t n = 0; n < lookups.size(); ++n) {
     PacketView& p = b.packets[b.live[n]];
@@ -81,7 +88,7 @@ void take_misses(const Snapshot& s, FlowTable& flows, LcoreCounters& counters, B
     }
     seen |= bit;
     choose(s, flows, counters, p);
-    if (s.holds(p.backend)) __builtin_prefetch(&s.backend(p.backend));
+    if (s.holds(p.backend)) prefetch_backend(s, counters, p.backend);
   }
 }
 
@@ -101,7 +108,7 @@ void select(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters,
   const std::span<FlowLookup> live(burst.lookups.data(), burst.live_count);
   flows.find_bulk(live);
 
-  const Misses misses = take_hits(snapshot, burst, live);
+  const Misses misses = take_hits(snapshot, counters, burst, live);
   if (misses.count != 0) {
     take_misses(snapshot, flows, counters, burst, misses);
     drop_refused(burst);

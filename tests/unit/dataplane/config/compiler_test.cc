@@ -104,6 +104,28 @@ TEST(VipClassifierTest, FindsTenThousandServicesAndLetsFewStrangersPassTheFilter
   EXPECT_LT(passed, 10'000);
 }
 
+// What operators really configure: one VIP with many neighbouring ports, many neighbouring VIPs with one
+// port.
+TEST(VipClassifierTest, NeighbouringPortsAndAddressesDoNotPileUp) {
+  for (const bool v6 : {false, true}) {
+    std::vector<VipClassifier::Entry> ports;
+    std::vector<VipClassifier::Entry> addresses;
+    for (std::uint32_t i = 0; i < 5000; ++i) {
+      Ipv6Addr six{{0x20, 1, 0xd, 0xb8}};
+      six.bytes[14] = static_cast<std::uint8_t>(i >> 8);
+      six.bytes[15] = static_cast<std::uint8_t>(i);
+      const Ipv4Addr four{{203, 0, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i)}};
+      const IpAddr address = v6 ? IpAddr(six) : IpAddr(four);
+      addresses.push_back({{address, kProtoTcp, 443}, i});
+      ports.push_back(
+          {{v6 ? ip("2001:db8::10") : ip("203.0.113.10"), kProtoTcp, static_cast<std::uint16_t>(8000 + i)},
+           i});
+    }
+    EXPECT_LT(VipClassifier(ports).longest_probe(), 32U) << (v6 ? "IPv6" : "IPv4");
+    EXPECT_LT(VipClassifier(addresses).longest_probe(), 32U) << (v6 ? "IPv6" : "IPv4");
+  }
+}
+
 TEST_F(CompilerTest, SharesTheTablesOfServicesThatDidNotChange) {
   document.services = {service("a", 80, 10), service("b", 81, 10)};
   const auto before = compile();
