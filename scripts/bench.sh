@@ -4,13 +4,15 @@
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
-suites() { find perf/micro -name '*_bench.cc' -exec basename {} _bench.cc \; | sort | paste -sd' '; }
+suites() { find perf -name '*_bench.cc' -exec basename {} _bench.cc \; | sort | paste -sd' '; }
 die() { echo "bench: $1" >&2; exit "$2"; }
 
 suite=${1:-}
 [[ -n $suite ]] || { echo "suites: $(suites)"; exit 0; }
 shift
 [[ " $(suites) " == *" $suite "* ]] || die "no suite '$suite'; there are: $(suites)" 64
+# It has its own runner, which also takes scenarios and PKTGEN=/path.
+if [[ $suite == pktgen ]]; then cd "$here"; exec "$OLDPWD/perf/pktgen/run.sh" "$@"; fi
 json=build/bench/$suite.json
 quick=()
 while [[ $# -gt 0 ]]; do

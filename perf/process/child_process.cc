@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,8 @@ Result<ChildProcess> ChildProcess::start(std::vector<std::string> argv, std::str
     return internal_error(std::string("fork: ") + std::strerror(errno));
   }
   if (pid == 0) {
+    // A benchmark that is killed, or gives up by exit(), leaves nobody behind.
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
     const int null = open("/dev/null", O_RDONLY);
     dup2(null, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
