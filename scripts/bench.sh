@@ -27,7 +27,7 @@ scripts/install-deps.sh
 scripts/build.sh "${suite}_bench"
 
 # The large tables want hugepages. Without root they run on small pages and the fingerprint says so.
-pages=512
+pages=1024
 nr=/proc/sys/vm/nr_hugepages
 if [[ $EUID -eq 0 && $(<$nr) -lt $pages ]]; then
   before=$(<$nr)
