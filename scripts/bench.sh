@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
-suites() { find perf -name '*_bench.cc' -exec basename {} _bench.cc \; | sort | paste -sd' '; }
+suites() { grep -rhoP --include=CMakeLists.txt 'penstock_benchmark\(\K\w+(?=_bench)' perf | sort | paste -sd' '; }
 die() { echo "bench: $1" >&2; exit "$2"; }
 
 suite=${1:-}
