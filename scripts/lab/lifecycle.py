@@ -12,7 +12,7 @@ from typing import Iterator
 from . import backends, certificates, host_setup, network, processes, rest, routing, topology
 from .analysis import failed
 from .client import Client
-from .system import LOGS, RUN, LabError, kill_namespace, namespace_pids, pid_of, say, wait_until
+from .system import LOGS, RUN, LabError, ended, kill_namespace, pid_of, say, wait_until
 from .topology import BACKENDS, GATEWAYS, SERVICES
 
 _LOCK = Path("/run/penstock-lab.lock")
@@ -104,10 +104,8 @@ def down() -> None:
 def _clear() -> None:
     if rest_of_a_lab():
         processes.stop_all()
-    for ns in network.existing():
-        kill_namespace(ns, signal.SIGKILL)
-    for ns in network.existing():
-        wait_until(f"the processes in {ns} to end", lambda ns=ns: not namespace_pids(ns), 5)
+    killed = [pid for ns in network.existing() for pid in kill_namespace(ns, signal.SIGKILL)]
+    wait_until("the lab's processes to end", lambda: all(ended(pid) for pid in killed), 15)
     network.destroy()
     for ns in topology.NAMESPACES:
         routing.clean(ns)

@@ -129,7 +129,7 @@ class Run:
         self.paths_before = {vip: routing.bgp_paths(vip) for vip in (VIP4, VIP6)}
         killed = time.monotonic()
         network.silence(g)
-        count = kill_namespace(g.namespace, signal.SIGKILL)
+        count = len(kill_namespace(g.namespace, signal.SIGKILL))
         self._dead.append(g)
         self.forgiven.append((killed - 0.5, killed + OUTAGE_LIMIT_SECONDS))
         self.event(f"SIGKILL to {count} processes of {g.name}, host silent")

@@ -103,15 +103,24 @@ def namespace_pids(ns: str) -> list[int]:
     return [int(p) for p in out.split()]
 
 
-def kill_namespace(ns: str, sig: signal.Signals) -> int:
-    """Signals every process that lives in a namespace; returns how many there were."""
+def kill_namespace(ns: str, sig: signal.Signals) -> list[int]:
+    """Signals every process that lives in a namespace; returns which."""
     pids = namespace_pids(ns)
     for pid in pids:
         try:
             os.kill(pid, sig)
         except ProcessLookupError:
             pass
-    return len(pids)
+    return pids
+
+
+def ended(pid: int) -> bool:
+    """Whether nothing of it runs any more. It leaves its namespace earlier than that."""
+    reap()
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
+    except OSError:
+        return True
 
 
 def wait_until(what: str, condition: Callable[[], object], deadline_seconds: float, *,
