@@ -52,6 +52,8 @@ Result<std::unique_ptr<Port>> Port::probe(const Devargs& devargs, std::uint16_t 
   std::unique_ptr<Port> port(new Port());
   port->name_ = devargs.name;
   port->interface_ = devargs.argument("iface");
+  // net_vhost calls its socket's path so; no interface has a slash in its name.
+  if (port->interface_ && port->interface_->find('/') != std::string::npos) port->interface_.reset();
   std::string text = devargs.text;
   if (devargs.is_af_xdp) {
     auto steering = Steering::claim(*port->interface_);

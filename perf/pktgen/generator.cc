@@ -16,12 +16,16 @@ namespace {
 
 constexpr unsigned kBurst = 32;
 constexpr unsigned kReceiveBursts = 4;  // between two sent bursts: receiving must not be the bottleneck
-constexpr std::uint64_t kWindow = 512;  // packets under way while flows are opened: less than any ring
+// Packets under way while flows are opened. Rings have 256 descriptors and more; what overflows shrinks it.
+constexpr std::uint64_t kFirstWindow = 512;
 constexpr double kOpened = 0.99;
+constexpr unsigned kMostRounds = 3;
 // Without time or rate to end it, a trial ends with its number of packets.
 constexpr std::uint64_t kMostPackets = std::uint64_t{1} << 32;
-// Nothing came for so long: nothing will.
-constexpr double kQuietSeconds = 0.1;
+// Nothing came for so long: nothing will. A busy host can take a core away for a tenth of that.
+constexpr double kQuietSeconds = 0.5;
+constexpr unsigned kMostStalls = 10;  // quiet times in a row after which the other end is taken for dead
+constexpr double kOpenSeconds = 300;
 
 }  // namespace
 
@@ -48,6 +52,7 @@ class Generator::Engine {
   unsigned receive(Trial& trial) noexcept;
   void drain(Trial& trial) noexcept;
   bool open_flows(Trial& trial) noexcept;
+  void shrink_window() noexcept;
 
   Wire::Parts& parts_;
   const std::uint16_t port_;
@@ -65,6 +70,7 @@ class Generator::Engine {
   std::uint32_t syn_credit_ = 0;               // percent
   std::uint64_t random_ = 0x9e3779b97f4a7c15;  // xorshift64; any seed but 0
   std::uint8_t flags_ = kTcpAck;
+  std::uint64_t window_ = kFirstWindow;
 };
 
 bool Generator::Engine::build(rte_mbuf* buffer, std::uint64_t now, bool spoof) noexcept {
@@ -138,39 +144,51 @@ void Generator::Engine::drain(Trial& trial) noexcept {
 // A window instead of a pace, so that the flows are opened without loss whatever the other end can do.
 bool Generator::Engine::open_flows(Trial& trial) noexcept {
   const auto patience = static_cast<std::uint64_t>(kQuietSeconds * hz_);
-  constexpr unsigned kMostStalls = 20;
+  const std::uint64_t end = rte_rdtsc() + static_cast<std::uint64_t>(kOpenSeconds * hz_);
   std::uint64_t remaining = flows_;
-  std::uint64_t given_up = 0;
+  std::uint64_t settled = 0;  // offered packets that are not under way: refused or given up
   std::uint64_t last = rte_rdtsc();
-  unsigned stalls = 0;
-  while (remaining != 0) {
-    const std::uint64_t under_way = trial.offered - std::min(trial.offered, trial.received + given_up);
-    if (under_way + kBurst <= kWindow) {
+  unsigned stalls = 0;  // in a row
+  while (remaining != 0 && rte_rdtsc() < end) {
+    const std::uint64_t done = trial.received + settled;
+    if (trial.offered + kBurst <= done + window_) {
       const auto count = static_cast<unsigned>(std::min<std::uint64_t>(kBurst, remaining));
+      const std::uint64_t refused = trial.refused;
       send(trial, count, false);
       remaining -= count;
+      settled += trial.refused - refused;
+      if (trial.refused != refused) shrink_window();
     }
     if (receive(trial) != 0) {
       last = rte_rdtsc();
+      stalls = 0;
     } else if (rte_rdtsc() - last > patience) {
       if (++stalls == kMostStalls) return false;
-      given_up = trial.offered - trial.received;
+      settled = trial.offered - std::min(trial.offered, trial.received);
+      shrink_window();
       last = rte_rdtsc();
     }
   }
   drain(trial);
-  return true;
+  return remaining == 0;
 }
 
+void Generator::Engine::shrink_window() noexcept { window_ = std::max<std::uint64_t>(window_ / 2, kBurst); }
+
 Status Generator::Engine::establish() {
-  Trial total;
-  for (const std::uint8_t flags : {kTcpSyn, kTcpAck}) {
-    flags_ = flags;
-    if (!open_flows(total)) break;
-  }
-  flags_ = kTcpAck;
   const auto wanted = static_cast<std::uint64_t>(kOpened * 2 * flows_);
-  if (total.received >= wanted) return Ok{};
+  Trial total;
+  for (unsigned round = 0; round < kMostRounds; ++round) {
+    total = Trial();
+    bool alive = true;
+    for (const std::uint8_t flags : {kTcpSyn, kTcpAck}) {
+      flags_ = flags;
+      alive = alive && open_flows(total);
+    }
+    flags_ = kTcpAck;
+    if (total.received >= wanted) return Ok{};
+    if (!alive) break;
+  }
   return unavailable(
       "only " + std::to_string(total.received) + " of " + std::to_string(2ull * flows_) +
       " packets came back while the flows were opened (" + std::to_string(total.foreign) +

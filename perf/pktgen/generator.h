@@ -56,7 +56,7 @@ class Generator {
   ~Generator();
 
   /// Opens every flow: a SYN, then an ACK, at the pace at which they come back. Unavailable when less than
-  /// 99 % of them do.
+  /// 99 % of them do in the last of three rounds.
   Status establish();
 
   /// Sends for `seconds` at `pps` (0: as fast as the port takes packets), then waits until nothing more

@@ -5,8 +5,8 @@
 --   PENSTOCK_PKT=perf/pktgen/syn.pkt pktgen EAL-OPTIONS -- -P -m '1.0,2.1' -f perf/pktgen/pktgen.lua
 --
 -- Port 0 sends the flows, port 1 the spoofed SYNs (Pktgen sends one kind of packet from a port); what
--- comes back on either is counted. Leaves the same JSON as penstock-generator, without what Pktgen cannot know:
--- the order within a flow, and the backend that a flow went to.
+-- comes back on either is counted. Leaves the same JSON as penstock-generator, without what Pktgen cannot
+-- know: the order within a flow, and the backend that a flow went to.
 
 local VIP = os.getenv("PENSTOCK_VIP") or "203.0.113.10"
 local VIP_PORT = tonumber(os.getenv("PENSTOCK_VIP_PORT") or "80")
