@@ -71,8 +71,7 @@ void FlowBuckets::occupy(FlowSlot at, std::uint64_t digest, std::uint64_t word, 
   }
   FlowBucket& b = buckets_[at.bucket];
   publish(b.tags[at.slot], static_cast<std::uint32_t>(digest));
-  // Released after the tag: a process killed in between leaves a free slot, not a flow under a wrong tag.
-  std::atomic_ref<std::uint64_t>(b.words[at.slot]).store(word, std::memory_order_release);
+  publish(b.words[at.slot], word);
   publish(header_->size, header_->size + 1);
   publish(header_->inserted, header_->inserted + 1);
 }
@@ -87,8 +86,7 @@ void FlowBuckets::move(FlowSlot from, FlowSlot to) noexcept {
     publish(source.displaced, source.displaced + 1);
   }
   publish(target.tags[to.slot], source.tags[from.slot]);
-  std::atomic_ref<std::uint64_t>(target.words[to.slot])
-      .store(word ^ flow_word::kDisplacedBit, std::memory_order_release);
+  publish(target.words[to.slot], word ^ flow_word::kDisplacedBit);
   publish(source.words[from.slot], std::uint64_t{0});
   publish(header_->moved, header_->moved + 1);
 }

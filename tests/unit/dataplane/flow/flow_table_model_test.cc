@@ -195,7 +195,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, FlowTableModel,
                                          Workload{"SevenBuckets", 7, 80, 400'000, 5, 100},
                                          Workload{"Roomy", 1000, 2500, 1'000'000, 10, 100},
                                          Workload{"Crowded", 500, 2400, 1'000'000, 2, 100},
-                                         Workload{"Overfull", 20, 400, 600'000, 1, 100},
+                                         Workload{"Overfull", 20, 400, 100'000, 1, 100},
                                          Workload{"LongPauses", 50, 200, 600'000, 30'000, 100}),
                          [](const auto& i) { return i.param.what; });
 
