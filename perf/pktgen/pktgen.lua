@@ -166,7 +166,7 @@ local function find_throughput(scenario)
   for _ = 1, CONFIRMATIONS do
     confirmed = best_of_two(scenario, percent, CONFIRM_MS)
     if confirmed.lost == 0 then break end
-    percent = percent * 0.95
+    percent = percent * 0.9
   end
   return confirmed, percent, trials
 end

@@ -6,7 +6,7 @@ namespace penstock::perf {
 namespace {
 
 constexpr unsigned kConfirmations = 12;
-constexpr double kStepDown = 0.95;
+constexpr double kStepDown = 0.9;
 // Overload costs a receiver more than it gains: the throughput may lie above what arrives flat out.
 constexpr double kAboveFlatOut = 1.2;
 // A generator that stays this far behind its own schedule has met its limit, or its host's.

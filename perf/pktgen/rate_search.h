@@ -1,6 +1,6 @@
 // Throughput as RFC 2544 section 26.1 defines it: the highest rate at which nothing is lost. One trial as
 // fast as possible bounds the search, halving finds the rate, and a longer trial confirms it; while that one
-// loses packets the rate goes down by a twentieth. A trial that loses packets is run a second time: on a host
+// loses packets the rate goes down by a tenth. A trial that loses packets is run a second time: on a host
 // where the operating system can take a core away for a moment, one of two must be free of loss.
 // Trials come from outside, so nothing here sends. Any thread.
 #pragma once
