@@ -62,11 +62,23 @@ Status build_tables(CompiledService& service, const CompiledService* before) {
   return Ok{};
 }
 
+SpecialService make_special(const ServiceDocument& service) {
+  SpecialService special;
+  special.by_addresses = service.key.protocol == kProtoSctp || service.key.protocol == kAnyProtocol;
+  special.one_shot = service.one_shot;
+  special.nat = service.encap == Encap::kNat;
+  special.proxy_protocol = service.forwarding.proxy_protocol;
+  special.affinity_v4 = service.affinity.ipv4_prefix;
+  special.affinity_v6 = service.affinity.ipv6_prefix;
+  return special;
+}
+
 ServiceRecord make_service_record(const CompiledService& service) {
   ServiceRecord record;
   const IdleTimeoutSeconds& idle = service.document.idle;
   record.idle = IdleTicks::from_seconds(idle.tcp_syn, idle.tcp_established, idle.tcp_closing, idle.udp);
   record.backends = service.backends.data();
+  record.special = &service.special;
   if (service.table != nullptr) {
     record.owners = service.table->owners().data();
     record.table_size = service.table->size();
@@ -141,6 +153,7 @@ Result<Compiler::CompiledPtr> Compiler::compile_service(const ServiceDocument& d
   service->document = document;
   service->longest_idle_seconds =
       std::max(longest_idle(document.idle), before != nullptr ? before->longest_idle_seconds : 0);
+  service->special = make_special(document);
   if (auto assigned = assign_indexes(*service, field); !assigned) return assigned.error();
   if (auto built = build_tables(*service, before); !built) {
     return Error{built.error().code, built.error().message, field + "." + built.error().field};
@@ -237,11 +250,15 @@ void Compiler::update_records(const Services& after, const std::vector<Change>& 
 
 void Compiler::update_classifier(const Services& after, const std::vector<Change>& changes) {
   const bool same_keys = std::ranges::all_of(changes, [](const Change& c) {
-    return c.before != nullptr && c.after != nullptr && c.before->document.key == c.after->document.key;
+    return c.before != nullptr && c.after != nullptr && c.before->document.key == c.after->document.key &&
+           c.before->special.any() == c.after->special.any();
   });
   if (same_keys) return;
   std::vector<VipClassifier::Entry> entries;
-  for (const auto& [id, service] : after) entries.push_back({service->document.key, service->index});
+  for (const auto& [id, service] : after) {
+    const ServiceIndex special = service->special.any() ? kSpecialService : 0;
+    entries.push_back({service->document.key, service->index | special});
+  }
   classifier_ = std::make_shared<const VipClassifier>(entries);
 }
 

@@ -124,7 +124,12 @@ class Validator {
         refuse(field + ".weight",
                "must be 0-" + std::to_string(kMaxWeight) + ", not " + std::to_string(backend.weight()));
       }
-      out.backends.push_back({backend.id(), address, backend.weight(), backend.drain()});
+      BackendDocument document;
+      document.id = backend.id();
+      document.address = address;
+      document.weight = backend.weight();
+      document.drain = backend.drain();
+      out.backends.push_back(std::move(document));
     }
   }
 

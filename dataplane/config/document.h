@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,44 @@ class DataplaneConfig;
 namespace penstock {
 
 enum class Encap : std::uint8_t {
-  kGue,   // UDP 6080, penstock/abi/gue.h
-  kIpip,  // RFC 2003 (4in4), 4213 (6in4), 2473 (4in6, 6in6)
+  kGue,    // UDP 6080, penstock/abi/gue.h
+  kIpip,   // RFC 2003 (4in4), 4213 (6in4), 2473 (4in6, 6in6)
+  kGre,    // RFC 2784, 2890
+  kVxlan,  // RFC 7348
+  kL2dsr,  // the destination MAC only
+  kNat,    // full NAT; answers return through the gateway
+};
+
+enum class TooBig : std::uint8_t { kReply, kFragment };
+
+/// How packets travel to the backends, beyond the encapsulation's name. Validation has seen to it that only
+/// what the encapsulation knows is set.
+struct ForwardingDocument {
+  bool udp_checksum = false;
+  std::optional<std::uint32_t> gre_key;
+  std::uint32_t vxlan_vni = 0;
+  TooBig too_big = TooBig::kReply;
+  bool proxy_protocol = false;
+
+  bool operator==(const ForwardingDocument&) const = default;
+};
+
+/// Prefix lengths of a client's address that keep it on one backend; 0 = by flow.
+struct AffinityDocument {
+  std::uint8_t ipv4_prefix = 0;
+  std::uint8_t ipv6_prefix = 0;
+
+  bool operator==(const AffinityDocument&) const = default;
+};
+
+/// One configuration of routable connection IDs (draft-ietf-quic-load-balancers).
+struct QuicLbDocument {
+  std::uint8_t rotation = 0;                        // 0-6
+  std::uint8_t server_id_length = 0;                // 1-15
+  std::uint8_t nonce_length = 0;                    // 4-18
+  std::optional<std::array<std::uint8_t, 16>> key;  // AES-128; none: in the clear
+
+  bool operator==(const QuicLbDocument&) const = default;
 };
 
 struct BackendDocument {
@@ -27,6 +64,9 @@ struct BackendDocument {
   IpAddr address;
   std::uint32_t weight = 1;  // 0-1000, relative; 0 gets no new flow
   bool drain = false;
+  std::uint16_t port = 0;        // kNat; 0 = the packet's own destination port
+  MacAddr mac{};                 // kVxlan: destination of the inner Ethernet header
+  std::string quic_server_id{};  // octets
 
   [[nodiscard]] std::uint32_t effective_weight() const { return drain ? 0 : weight; }
   bool operator==(const BackendDocument&) const = default;
@@ -48,6 +88,10 @@ struct ServiceDocument {
   std::vector<BackendDocument> backends;
   std::uint32_t table_size = 0;  // Maglev slots, a prime; never 0 after validation
   IdleTimeoutSeconds idle;
+  ForwardingDocument forwarding;
+  AffinityDocument affinity;
+  std::vector<QuicLbDocument> quic;  // empty: not by connection ID
+  bool one_shot = false;             // UDP: no flow entries
 
   bool operator==(const ServiceDocument&) const = default;
 };

@@ -19,6 +19,24 @@
 
 namespace penstock {
 
+class QuicRouter;  // dataplane/quic/quic_router.h
+
+/// What only some services have. Its packets leave the fast path at the first branch (ServiceIndex with
+/// kSpecialService set, see vip_classifier.h).
+struct SpecialService {
+  bool by_addresses = false;  // SCTP and unknown protocols: addresses and protocol alone name the flow
+  bool one_shot = false;      // no flow entry
+  bool nat = false;           // goes through dataplane/nat
+  bool proxy_protocol = false;
+  std::uint8_t affinity_v4 = 0;  // bits of the client's address that choose the backend; 0 = the flow does
+  std::uint8_t affinity_v6 = 0;
+  std::shared_ptr<const QuicRouter> quic;  // null: not by connection ID
+
+  [[nodiscard]] bool any() const {
+    return by_addresses || one_shot || nat || affinity_v4 != 0 || affinity_v6 != 0 || quic != nullptr;
+  }
+};
+
 /// A service as compiled, for readers off the hot path (stats, dumps, the next compilation).
 struct CompiledService {
   ServiceDocument document;
@@ -27,6 +45,7 @@ struct CompiledService {
   std::uint32_t longest_idle_seconds = 0;  // the longest idle timeout that it ever had
   std::shared_ptr<const MaglevBase> base;
   std::shared_ptr<const MaglevTable> table;  // null when no backend takes new flows
+  SpecialService special;
 };
 
 /// A service as select reads it. Points into the CompiledService that the snapshot keeps alive.
@@ -35,6 +54,7 @@ struct alignas(64) ServiceRecord {
   const BackendIndex* backends = nullptr;  // owner -> BackendIndex
   std::uint32_t table_size = 0;
   IdleTicks idle;
+  const SpecialService* special = nullptr;  // never null in a service of a compiled snapshot
 
   /// Precondition: owners != nullptr.
   [[nodiscard]] const std::uint16_t* slot(std::uint64_t hash) const noexcept {

@@ -22,6 +22,9 @@ namespace penstock {
 /// Index of a service's record, counters and timeouts. Below kMaxServiceIndexes (compiler.h).
 using ServiceIndex = std::uint32_t;
 inline constexpr ServiceIndex kNoServiceIndex = 0xffff'ffff;
+/// Set by the classifier, next to the index, for services whose packets need more than the fast path
+/// (SpecialService). Nowhere else is an index stored with it.
+inline constexpr ServiceIndex kSpecialService = 0x8000'0000;
 
 class VipClassifier {
  public:

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "dataplane/pipeline/parse.h"
+#include "dataplane/pipeline/special.h"
 #include "dataplane/pipeline/stages.h"
 
 namespace penstock {
@@ -45,8 +46,11 @@ Outcome not_for_service(const VipClassifier& c, const Headers& h, Outcome otherw
 [[gnu::always_inline]] inline void classify_headers(const Snapshot& s, const Headers& h,
                                                     PacketView& p) noexcept {
   const ServiceIndex service = find_service(s.classifier(), h);
-  if (service != kNoServiceIndex) {
+  if (static_cast<std::int32_t>(service) >= 0) [[likely]] {  // neither kNoServiceIndex nor kSpecialService
     accept(s, h, service, p);
+  } else if (service != kNoServiceIndex) {
+    accept(s, h, service & ~kSpecialService, p);
+    classify_special(s, h, p);
   } else {
     p.outcome = not_for_service(s.classifier(), h, Outcome::kNoSuchService);
   }
@@ -72,11 +76,14 @@ void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) no
     __builtin_prefetch(burst.packets[i].data - 64, 1);
   }
   std::uint32_t live = 0;
+  burst.aside_count = 0;
   for (std::uint32_t i = 0; i < burst.count; ++i) {
     PacketView& p = burst.packets[i];
     p.service = kNoServiceIndex;
     p.backend = kNoBackend;
     p.new_flow = false;
+    p.aside = Aside::kNone;
+    p.tag_bytes = 0;
     Headers headers;
     if (parse_plain(p, headers)) [[likely]] {
       classify_headers(snapshot, headers, p);
@@ -84,6 +91,10 @@ void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) no
       classify_odd(snapshot, p);
     }
     if (p.outcome != kPending) continue;
+    if (p.aside != Aside::kNone) [[unlikely]] {
+      burst.aside[burst.aside_count++] = static_cast<std::uint8_t>(i);
+      continue;
+    }
     flows.prefetch(p.hash);
     burst.lookups[live] = {p.hash, &snapshot.service(p.service).idle, p.kind, kNoBackend};
     burst.live[live++] = static_cast<std::uint8_t>(i);

@@ -123,7 +123,7 @@ void encap_packet(const BackendRecord& record, PacketView& p) noexcept {
 
 }  // namespace
 
-void encap(const Snapshot& snapshot, Burst& burst) noexcept {
+void encap(const Snapshot& snapshot, RareState&, Burst& burst, Nanoseconds) noexcept {
   for (std::uint32_t n = 0; n < burst.live_count; ++n) {
     PacketView& p = burst.packets[burst.live[n]];
     encap_packet(snapshot.backend(p.backend), p);

@@ -8,7 +8,9 @@ void Pipeline::run(const Snapshot& snapshot, Burst& burst, Nanoseconds now) noex
   flows_.advance(tick_of(now));
   classify(snapshot, flows_, burst);
   select(snapshot, flows_, counters_, burst);
-  encap(snapshot, burst);
+  if (burst.aside_count != 0) [[unlikely]]
+    handle_aside(snapshot, flows_, counters_, rare_, burst, now);
+  encap(snapshot, rare_, burst, now);
 }
 
 void Pipeline::account(const Burst& burst) noexcept {

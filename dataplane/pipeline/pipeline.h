@@ -3,6 +3,7 @@
 //   parse     finds addresses, ports and lengths; reads nothing but the packet (inlined into classify)
 //   classify  (VIP, protocol, port) -> service; everything not for a VIP leaves here as kNotVip
 //   select    flow table, or Maglev slot for a packet without an entry
+//   aside     the rare: fragments, ICMP, NAT, what is balanced by less or more than its 5-tuple
 //   encap     outer headers into the headroom, DSCP/ECN copied, inner TTL less one
 //
 // Each stage walks the burst and prefetches what the next one reads, so that the misses of 32 packets
@@ -20,6 +21,7 @@
 #include "dataplane/config/snapshot.h"
 #include "dataplane/flow/flow_table.h"
 #include "dataplane/pipeline/packet.h"
+#include "dataplane/pipeline/rare_state.h"
 #include "dataplane/stats/lcore_counters.h"
 #include "penstock/base/units.h"
 
@@ -40,6 +42,7 @@ class Pipeline {
  private:
   FlowTable& flows_;
   LcoreCounters& counters_;
+  RareState rare_;
 };
 
 }  // namespace penstock

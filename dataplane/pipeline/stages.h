@@ -4,7 +4,9 @@
 #include "dataplane/config/snapshot.h"
 #include "dataplane/flow/flow_table.h"
 #include "dataplane/pipeline/packet.h"
+#include "dataplane/pipeline/rare_state.h"
 #include "dataplane/stats/lcore_counters.h"
+#include "penstock/base/units.h"
 
 namespace penstock {
 
@@ -15,7 +17,12 @@ void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) no
 /// Gives every live packet a backend.
 void select(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters, Burst& burst) noexcept;
 
+/// Settles the packets that went aside (packet.h, Aside): each gets its final outcome, or a backend and joins
+/// the live ones. Rare, therefore one packet at a time.
+void handle_aside(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters, RareState& state,
+                  Burst& burst, Nanoseconds now) noexcept;
+
 /// Puts the outer headers in front of every live packet; its outcome is final then.
-void encap(const Snapshot& snapshot, Burst& burst) noexcept;
+void encap(const Snapshot& snapshot, RareState& state, Burst& burst, Nanoseconds now) noexcept;
 
 }  // namespace penstock

@@ -16,14 +16,21 @@ namespace penstock {
 // X(enumerator, metric name, what happened)
 #define PENSTOCK_OUTCOMES(X)                                                                                 \
   X(kForwarded, "forwarded", "encapsulated and handed to the egress port")                                   \
+  X(kAnswered, "answered", "an ICMP echo reply or error sent back to the sender in its place")               \
+  X(kHeld, "held_fragment", "fragment kept until the first fragment of its datagram tells the backend")      \
   X(kNotVip, "not_vip", "not addressed to a VIP, or not IP at all: the kernel's packet")                     \
   X(kTruncated, "dropped_truncated", "the frame ends before the headers or before the IP packet does")       \
   X(kBadHeader, "dropped_bad_header", "IP version or header length that cannot be")                          \
   X(kBadLength, "dropped_bad_length", "IP length too small for the headers that the packet claims")          \
   X(kTtlExpired, "dropped_ttl_expired", "TTL or hop limit of 0 or 1 on arrival")                             \
-  X(kFragment, "dropped_fragment", "IP fragment to a VIP")                                                   \
+  X(kFragment, "dropped_fragment", "IP fragment to a VIP whose datagram's backend cannot be known")          \
   X(kExtensionHeader, "dropped_extension_header", "IPv6 extension headers that hide the transport header")   \
-  X(kIcmp, "dropped_icmp", "ICMP or ICMPv6 to a VIP")                                                        \
+  X(kFragmentOverlap, "dropped_fragment_overlap", "IP fragment that overlaps another of its datagram")       \
+  X(kIcmp, "dropped_icmp", "ICMP or ICMPv6 to a VIP that is neither an echo request nor an error")           \
+  X(kIcmpLimited, "dropped_icmp_limited", "answer not sent: more were asked for than the limit allows")      \
+  X(kIcmpUnknownFlow, "dropped_icmp_unknown_flow", "ICMP error that quotes no packet of a service")          \
+  X(kNatUnknownFlow, "dropped_nat_unknown_flow", "to a NAT address, but of no translated flow")              \
+  X(kNatNoPort, "dropped_nat_no_port", "new flow in NAT mode, but no source port is free")                   \
   X(kNoSuchService, "dropped_no_service", "a VIP, but no service on this protocol and port")                 \
   X(kNoBackendLeft, "dropped_no_backend", "new flow of a service whose backends are all drained or weigh 0") \
   X(kNoNextHop, "dropped_no_next_hop", "no route or neighbour towards the chosen backend yet")               \

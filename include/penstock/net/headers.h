@@ -23,6 +23,7 @@ inline constexpr std::uint8_t kProtoIpv6 = 41;
 inline constexpr std::uint8_t kProtoFragment = 44;
 inline constexpr std::uint8_t kProtoGre = 47;
 inline constexpr std::uint8_t kProtoIcmpv6 = 58;
+inline constexpr std::uint8_t kProtoSctp = 132;
 
 struct EthernetHeader {
   MacAddr destination;

@@ -129,6 +129,7 @@ Samples stateless(const Plan& plan, std::size_t flows) {
   World world({});
   PacketPool pool({});
   Walk walk(flows);
+  RareState rare;
   return measure(plan, [&] {
     pool.fill(world.burst, walk.next());
     Burst& b = world.burst;
@@ -142,7 +143,7 @@ Samples stateless(const Plan& plan, std::size_t flows) {
       const ServiceRecord& service = world.snapshot->service(p.service);
       p.backend = service.backends[*service.slot(p.hash)];
     }
-    encap(*world.snapshot, b);
+    encap(*world.snapshot, rare, b, Nanoseconds(0));
     world.pipeline->account(b);
   });
 }

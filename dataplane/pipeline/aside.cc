@@ -1,0 +1,39 @@
+#include "dataplane/pipeline/stages.h"
+
+namespace penstock {
+
+namespace {
+
+// Pending afterwards: the packet has a backend and is to be encapsulated.
+void settle(PacketView& p) noexcept {
+  switch (p.aside) {
+    case Aside::kNone:
+    case Aside::kDirect:
+      return;
+    case Aside::kFragment:
+      p.outcome = Outcome::kFragment;
+      return;
+    case Aside::kIcmp:
+      p.outcome = Outcome::kIcmp;
+      return;
+    case Aside::kNat:
+      p.outcome = Outcome::kNatNoPort;
+      return;
+    case Aside::kNatReturn:
+      p.outcome = Outcome::kNatUnknownFlow;
+      return;
+  }
+}
+
+}  // namespace
+
+void handle_aside(const Snapshot&, FlowTable&, LcoreCounters&, RareState&, Burst& burst,
+                  Nanoseconds) noexcept {
+  for (std::uint32_t n = 0; n < burst.aside_count; ++n) {
+    PacketView& p = burst.packets[burst.aside[n]];
+    settle(p);
+    if (p.outcome == kPending) burst.live[burst.live_count++] = burst.aside[n];
+  }
+}
+
+}  // namespace penstock
