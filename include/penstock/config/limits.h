@@ -13,7 +13,19 @@ inline constexpr std::size_t kMaxBackendsPerService = 10'000;
 inline constexpr std::size_t kMaxIdLength = 63;
 inline constexpr std::uint32_t kMaxIdleTimeoutSeconds = 86'400;
 inline constexpr std::size_t kHashKeyBytes = 32;
-inline constexpr std::uint32_t kMaxTableSize = 16'777'213;  // Maglev slots of one service; the largest prime below 2^24
+inline constexpr std::uint32_t kMaxTableSize =
+    16'777'213;  // Maglev slots of one service; the largest prime below 2^24
+
+inline constexpr unsigned kMinVipPrefixV4 = 8;  // a VIP prefix is not shorter
+inline constexpr unsigned kMinVipPrefixV6 = 16;
+inline constexpr std::uint32_t kMaxVxlanVni = 16'777'215;  // 24 bits; 0 is no network
+// draft-ietf-quic-load-balancers: server ID and nonce share a connection ID with one octet of configuration.
+inline constexpr std::uint32_t kMaxQuicRotation = 6;  // 7 means unroutable
+inline constexpr std::uint32_t kMaxQuicServerIdLength = 15;
+inline constexpr std::uint32_t kMinQuicNonceLength = 4;
+inline constexpr std::uint32_t kMaxQuicNonceLength = 18;
+inline constexpr std::uint32_t kMaxQuicIdAndNonceLength = 19;
+inline constexpr std::size_t kQuicKeyBytes = 16;
 
 /// Ids are what a DNS label is: lower-case letters, digits and inner hyphens, 1–63 characters.
 constexpr bool is_valid_id(const char* text, std::size_t length) {
