@@ -13,13 +13,13 @@ namespace penstock {
 
 namespace {
 
-// Darts per slot before the rest is handed out: e^-5 of the slots are still free then. Fewer darts build
-// faster, more keep the base table steadier when a backend leaves the list.
-constexpr std::uint64_t kDartsPerSlot = 5;
+// Darts per slot before the rest is handed out. Fewer build faster, more keep the base table steadier when a
+// backend leaves the list.
+constexpr std::uint64_t kDartsPerSlot = 8;
 // Darts per turn are fixed-point with this many fraction bits.
 constexpr int kPaceBits = 12;
 // Darts per turn of a backend of about the mean weight: enough that its state pays for being fetched.
-constexpr std::uint64_t kDartsPerTurn = 4;
+constexpr std::uint64_t kDartsPerTurn = 8;
 constexpr std::uint64_t kRestSalt = 0x6261736572657374;      // "baserest"
 constexpr std::uint64_t kHandOverSalt = 0x68616E646F766572;  // "handover"
 constexpr int kAlternateDraws = 8;
@@ -55,6 +55,7 @@ struct Thrower {
   std::uint32_t slot, skip;   // next dart, step to the one after
   std::uint32_t due, pace;    // darts owed so far, darts per turn, both << kPaceBits
   std::uint32_t claim, last;  // places in the list of claims
+  std::uint32_t rank;
 };
 
 Thrower make_thrower(std::uint64_t bits, std::uint32_t slots, std::uint32_t pace) {
@@ -63,7 +64,31 @@ Thrower make_thrower(std::uint64_t bits, std::uint32_t slots, std::uint32_t pace
           .due = slot_of(mix(bits, 2), pace),  // or the first by rank would be ahead of all others
           .pace = pace,
           .claim = 0,
-          .last = 0};
+          .last = 0,
+          .rank = 0};
+}
+
+// Throws the darts that are due, until none is left or the last claim is made; false then. Works on copies:
+// the claims might alias the thrower, as far as the compiler knows.
+bool throw_darts(Thrower& thrower, std::uint32_t slots, std::uint64_t* taken,
+                 std::uint32_t* claims) noexcept {
+  const std::uint32_t skip = thrower.skip, last = thrower.last;
+  std::uint32_t slot = thrower.slot, claim = thrower.claim;
+  thrower.due += thrower.pace;
+  std::uint32_t darts = thrower.due >> kPaceBits;
+  thrower.due &= (1u << kPaceBits) - 1;
+  for (; darts != 0 && claim != last; --darts) {
+    // Without a branch: whether a dart hits is a coin toss that no predictor guesses.
+    const std::uint64_t word = taken[slot / 64];
+    claims[claim] = slot;
+    claim += static_cast<std::uint32_t>(~word >> (slot % 64) & 1);
+    taken[slot / 64] = word | std::uint64_t{1} << (slot % 64);
+    const std::uint32_t next = slot + skip;
+    slot = next >= slots ? next - slots : next;
+  }
+  thrower.slot = slot;
+  thrower.claim = claim;
+  return claim != last;
 }
 
 }  // namespace
@@ -110,37 +135,30 @@ void MaglevBase::claim_by_darts(std::span<const std::uint32_t> weights) {
                      1;
 
   std::vector<Thrower> throwers(shares_.size());
-  for (std::size_t rank = 0, claim = 0; rank < throwers.size(); claim += shares_[rank++]) {
+  for (std::uint32_t rank = 0, claim = 0; rank < throwers.size(); claim += shares_[rank++]) {
     const auto pace = static_cast<std::uint32_t>((kDartsPerTurn * weights[rank] << kPaceBits) / unit);
     throwers[rank] = make_thrower(mix(identities_[rank], seed_), slots, pace);
-    throwers[rank].claim = static_cast<std::uint32_t>(claim);
-    throwers[rank].last = throwers[rank].claim + shares_[rank];
+    throwers[rank].claim = claim;
+    throwers[rank].last = claim + shares_[rank];
+    throwers[rank].rank = rank;
   }
 
   std::vector<std::uint64_t> taken(slots / 64 + 1);
-  for (std::uint64_t turn = 0; turn < turns; ++turn) {
-    for (std::size_t rank = 0; rank < throwers.size(); ++rank) {
-      Thrower& thrower = throwers[rank];
-      thrower.due += thrower.pace;
-      while (thrower.due >> kPaceBits != 0 && thrower.claim != thrower.last) {
-        thrower.due -= 1u << kPaceBits;
-        const std::uint32_t slot = thrower.slot;
-        std::uint64_t& word = taken[slot / 64];
-        // Without a branch: whether a dart hits is a coin toss that no predictor guesses.
-        claims_[thrower.claim] = slot;
-        thrower.claim += static_cast<std::uint32_t>(~word >> (slot % 64) & 1);
-        word |= std::uint64_t{1} << (slot % 64);
-        const std::uint32_t next = slot + thrower.skip;
-        thrower.slot = next >= slots ? next - slots : next;
-      }
-      if (thrower.claim == thrower.last) thrower.due = 0;
-    }
-  }
   claims_end_.resize(shares_.size());
-  for (std::size_t rank = 0, place = 0; rank < throwers.size(); ++rank) {
-    claims_end_[rank] = throwers[rank].claim;
-    for (; place < throwers[rank].claim; ++place) owners_[claims_[place]] = static_cast<std::uint16_t>(rank);
-    place = throwers[rank].last;
+  for (std::uint64_t turn = 0; turn < turns && !throwers.empty(); ++turn) {
+    auto kept = throwers.begin();
+    for (Thrower& thrower : throwers) {
+      if (throw_darts(thrower, slots, taken.data(), claims_.data()))
+        *kept++ = thrower;
+      else
+        claims_end_[thrower.rank] = thrower.claim;
+    }
+    throwers.erase(kept, throwers.end());
+  }
+  for (const Thrower& thrower : throwers) claims_end_[thrower.rank] = thrower.claim;
+  for (std::uint32_t rank = 0, place = 0, end = 0; rank < shares_.size(); ++rank, place = end) {
+    end += shares_[rank];
+    for (; place < claims_end_[rank]; ++place) owners_[claims_[place]] = static_cast<std::uint16_t>(rank);
   }
 }
 
