@@ -16,6 +16,9 @@ namespace {
 // IPv6 needs 1280; below it a tunnel over either family makes no sense.
 constexpr std::uint16_t kMinMtu = 1280;
 constexpr std::size_t kMaxFlows = 1'000'000'000;
+// Both descriptor rings of a queue and the workers' caches must be filled from them.
+constexpr std::size_t kMinBuffers = 4096;
+constexpr std::size_t kMaxBuffers = 1 << 24;
 constexpr std::uint64_t kMaxMemoryMb = 1 << 20;
 
 template <class Number>
@@ -124,6 +127,9 @@ void declare(CLI::App& app, Flags& flags, DataplaneSettings& out) {
   app.add_flag("--no-huge", out.engine.no_huge, "Use ordinary pages: slower, for tests and small machines");
   app.add_option("--flows", out.engine.flows_per_lcore, "Flows that each worker's table holds")
       ->check(CLI::Range(std::size_t{1024}, kMaxFlows))
+      ->capture_default_str();
+  app.add_option("--buffers", out.engine.buffers_per_queue, "Packet buffers for each queue of each port")
+      ->check(CLI::Range(kMinBuffers, kMaxBuffers))
       ->capture_default_str();
   app.add_option("--kernel-interface", flags.kernel_interfaces,
                  "PORT=INTERFACE: the kernel's interface under a port whose devargs do not name it")

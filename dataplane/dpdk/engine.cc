@@ -99,6 +99,10 @@ class Engine::Impl {
 
   [[nodiscard]] std::uint16_t queues() const { return static_cast<std::uint16_t>(settings_.cpus.size()); }
 
+  [[nodiscard]] BufferCount buffer_count(std::size_t ports) const {
+    return {ports * queues(), settings_.buffers_per_queue};
+  }
+
   Status parse_ports(std::vector<Devargs>& devices) const {
     if (settings_.ports.empty()) return invalid("port", "at least one --port is needed");
     for (const std::string& text : settings_.ports) {
@@ -129,7 +133,7 @@ class Engine::Impl {
     eal.cpus = settings_.cpus;
     eal.memory_mb = settings_.memory_mb != 0
                         ? settings_.memory_mb
-                        : memory_needed_mb(devices.size() * lcores, expected_mtu(devices),
+                        : memory_needed_mb(buffer_count(devices.size()), expected_mtu(devices),
                                            lcores * flow_bytes, settings_.no_huge);
     eal.no_huge = settings_.no_huge;
     eal.debug_log = settings_.debug_log;
@@ -173,7 +177,7 @@ class Engine::Impl {
       mtu = std::max(mtu, (*port)->mtu());
       ports_.push_back(std::move(port).value());
     }
-    auto buffers = make_buffers(ports_.size() * queues(), mtu);
+    auto buffers = make_buffers(buffer_count(ports_.size()), mtu);
     if (!buffers) return buffers.error();
     buffers_ = std::move(buffers).value();
     Worker::Settings common;

@@ -24,6 +24,9 @@
 
 namespace penstock {
 
+/// A queue's RX and TX rings (1024 each, AF_XDP's UMEM rings 2048 each), one cache, some bursts.
+inline constexpr std::size_t kDefaultBuffersPerQueue = 8192;
+
 struct EngineSettings {
   std::vector<std::string> ports;  // devargs
   std::vector<unsigned> cpus{0};   // one worker on each
@@ -31,6 +34,7 @@ struct EngineSettings {
   std::uint64_t memory_mb = 0;  // 0 = what flows and buffers need
   bool no_huge = false;
   std::size_t flows_per_lcore = 1'000'000;
+  std::size_t buffers_per_queue = kDefaultBuffersPerQueue;
   std::vector<std::string> eal_extra;
   bool debug_log = false;
 };

@@ -12,8 +12,6 @@
 namespace penstock {
 namespace {
 
-// A queue's RX and TX rings (1024 each, AF_XDP's UMEM rings 2048 each), one cache, some bursts.
-constexpr std::uint32_t kBuffersPerQueue = 8192;
 constexpr std::uint32_t kBufferCache = 256;
 constexpr std::uint32_t kFrameOverhead = 14 + 8;  // Ethernet and two VLAN tags
 // AF_XDP lets the kernel put 256 bytes of its own before a frame and keep 320 behind it.
@@ -32,13 +30,14 @@ std::uint16_t data_room(std::uint32_t mtu) {
 void MempoolFree::operator()(rte_mempool* pool) const noexcept { rte_mempool_free(pool); }
 void MemzoneFree::operator()(const rte_memzone* zone) const noexcept { rte_memzone_free(zone); }
 
-Result<Mempool> make_buffers(std::size_t queues, std::uint32_t mtu) {
-  const auto count = static_cast<unsigned>(kBuffersPerQueue * (queues + 1) - 1);
+Result<Mempool> make_buffers(BufferCount count, std::uint32_t mtu) {
+  const auto buffers = static_cast<unsigned>(count.total() - 1);  // a pool's ring is fullest at 2^n - 1
   Mempool pool(
-      rte_pktmbuf_pool_create("penstock_buffers", count, kBufferCache, 0, data_room(mtu), SOCKET_ID_ANY));
+      rte_pktmbuf_pool_create("penstock_buffers", buffers, kBufferCache, 0, data_room(mtu), SOCKET_ID_ANY));
   if (!pool) {
-    return unavailable("no memory for " + std::to_string(count) + " packet buffers (" +
-                       std::string(rte_strerror(rte_errno)) + "); give more with --memory-mb");
+    return unavailable("no memory for " + std::to_string(buffers) + " packet buffers (" +
+                       std::string(rte_strerror(rte_errno)) +
+                       "); give more with --memory-mb, or lower --buffers");
   }
   return pool;
 }
@@ -61,13 +60,13 @@ std::span<std::byte> bytes_of(const Memzone& zone) {
   return {static_cast<std::byte*>(zone->addr), zone->len};
 }
 
-std::uint64_t memory_needed_mb(std::size_t queues, std::uint32_t mtu, std::size_t flow_bytes, bool no_huge) {
+std::uint64_t memory_needed_mb(BufferCount count, std::uint32_t mtu, std::size_t flow_bytes, bool no_huge) {
   constexpr std::size_t kBufferHeaders = 256;  // rte_mbuf and the pool's own
   constexpr std::size_t kPage = 4096;
   std::size_t buffer = data_room(mtu) + kBufferHeaders;
   // A buffer never straddles two pages, and ordinary ones are small.
   if (no_huge) buffer = (buffer + kPage - 1) / kPage * kPage;
-  return ((kBuffersPerQueue * (queues + 1) * buffer + flow_bytes) >> 20) + kDriverMb;
+  return ((count.total() * buffer + flow_bytes) >> 20) + kDriverMb;
 }
 
 }  // namespace penstock

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 
+#include "dataplane/dpdk/engine.h"
 #include "penstock/base/result.h"
 
 struct rte_mempool;
@@ -18,8 +19,15 @@ struct MempoolFree {
 };
 using Mempool = std::unique_ptr<rte_mempool, MempoolFree>;
 
-/// Buffers for frames of up to `mtu` bytes of IP, enough for all queues' descriptors and what is in flight.
-Result<Mempool> make_buffers(std::size_t queues, std::uint32_t mtu);
+/// One pool of buffers for frames of up to `mtu` bytes of IP: as many for each queue, and once more for what
+/// is between the queues.
+struct BufferCount {
+  std::size_t queues;  // of all ports together
+  std::size_t per_queue = kDefaultBuffersPerQueue;
+
+  [[nodiscard]] std::size_t total() const { return per_queue * (queues + 1); }
+};
+Result<Mempool> make_buffers(BufferCount count, std::uint32_t mtu);
 
 struct MemzoneFree {
   void operator()(const rte_memzone* zone) const noexcept;
@@ -30,8 +38,8 @@ using Memzone = std::unique_ptr<const rte_memzone, MemzoneFree>;
 Result<Memzone> make_flow_memory(unsigned lcore, std::size_t bytes);
 std::span<std::byte> bytes_of(const Memzone& zone);
 
-/// Megabytes that make_buffers(queues, mtu) and flow tables of together flow_bytes take, with room for
+/// Megabytes that make_buffers(count, mtu) and flow tables of together flow_bytes take, with room for
 /// drivers.
-std::uint64_t memory_needed_mb(std::size_t queues, std::uint32_t mtu, std::size_t flow_bytes, bool no_huge);
+std::uint64_t memory_needed_mb(BufferCount count, std::uint32_t mtu, std::size_t flow_bytes, bool no_huge);
 
 }  // namespace penstock

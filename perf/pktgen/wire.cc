@@ -53,7 +53,7 @@ Result<std::unique_ptr<Wire>> Wire::open(const WireSettings& settings) {
   auto port = Port::probe(*devargs, 1);
   if (!port) return port.error();
   parts->port = std::move(port).value();
-  auto buffers = make_buffers(1, kMtu);
+  auto buffers = make_buffers({.queues = 1}, kMtu);
   if (!buffers) return buffers.error();
   parts->buffers = std::move(buffers).value();
   if (auto started = parts->port->start(1, false, parts->buffers.get()); !started) return started.error();

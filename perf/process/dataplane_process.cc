@@ -75,10 +75,8 @@ Result<DataplaneProcess> DataplaneProcess::start(const std::vector<std::string>&
   return dataplane;
 }
 
-Result<proto::ApplyConfigResponse> DataplaneProcess::apply(const proto::DataplaneConfig& config) {
+Result<proto::ApplyConfigResponse> DataplaneProcess::apply(const proto::ApplyConfigRequest& request) {
   grpc::ClientContext context;
-  proto::ApplyConfigRequest request;
-  *request.mutable_config() = config;
   proto::ApplyConfigResponse response;
   const auto status = parts_->stub->ApplyConfig(&context, request, &response);
   return accepted(status, std::move(response));
@@ -107,8 +105,16 @@ std::uint64_t outcome_packets(const proto::DataplaneStats& stats, const std::str
   return 0;
 }
 
-proto::DataplaneConfig make_config(std::uint64_t generation, std::size_t services, std::size_t backends) {
-  proto::DataplaneConfig config;
+std::uint64_t lost_packets(const proto::DataplaneStats& stats) {
+  std::uint64_t lost = 0;
+  for (const auto& count : stats.outcomes()) lost += count.outcome() == "forwarded" ? 0 : count.packets();
+  for (const auto& port : stats.ports()) lost += port.rx_missed() + port.rx_errors() + port.tx_errors();
+  return lost;
+}
+
+proto::ApplyConfigRequest make_config(std::uint64_t generation, std::size_t services, std::size_t backends) {
+  proto::ApplyConfigRequest request;
+  proto::DataplaneConfig& config = *request.mutable_config();
   config.set_epoch(1);
   config.set_generation(generation);
   config.set_hash_key(std::string("penstock-benchmark-key-32-bytes!"));
@@ -127,7 +133,7 @@ proto::DataplaneConfig make_config(std::uint64_t generation, std::size_t service
       backend->set_weight(100);
     }
   }
-  return config;
+  return request;
 }
 
 }  // namespace penstock::perf

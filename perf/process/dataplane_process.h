@@ -22,7 +22,7 @@ class DataplaneProcess {
   DataplaneProcess(DataplaneProcess&&) noexcept;
   ~DataplaneProcess();
 
-  Result<proto::ApplyConfigResponse> apply(const proto::DataplaneConfig& config);
+  Result<proto::ApplyConfigResponse> apply(const proto::ApplyConfigRequest& request);
   Result<proto::ApplyConfigResponse> update_weights(const proto::UpdateWeightsRequest& request);
   Result<proto::DataplaneStats> stats();
   [[nodiscard]] ChildProcess& process();
@@ -36,8 +36,12 @@ class DataplaneProcess {
 /// Packets with this outcome, over all lcores; 0 if there were none.
 std::uint64_t outcome_packets(const proto::DataplaneStats& stats, const std::string& outcome);
 
+/// Packets that ended otherwise, or that a port did not take or could not hand over. Exact while packets
+/// flow, which a difference between packets received and forwarded is not.
+std::uint64_t lost_packets(const proto::DataplaneStats& stats);
+
 /// `services` services with `backends` backends each: service i is TCP port 80 + i of 203.0.113.10, so that
 /// service 0 is what write_flow_capture() aims at. IPIP. Every weight is 100.
-proto::DataplaneConfig make_config(std::uint64_t generation, std::size_t services, std::size_t backends);
+proto::ApplyConfigRequest make_config(std::uint64_t generation, std::size_t services, std::size_t backends);
 
 }  // namespace penstock::perf

@@ -53,11 +53,10 @@ std::array<std::uint8_t, kFrameBytes> frame_of(std::uint32_t flow, Ipv4Addr vip,
 
 }  // namespace
 
-Status write_flow_capture(const std::string& path, std::size_t flows, Ipv4Addr vip, std::uint16_t port,
-                          std::uint64_t seed) {
-  std::vector<std::uint32_t> order(flows);
-  std::iota(order.begin(), order.end(), 0u);
-  std::shuffle(order.begin(), order.end(), std::mt19937_64(seed));
+Status write_flow_capture(const std::string& path, FlowRange flows, Ipv4Addr vip, std::uint16_t port) {
+  std::vector<std::uint32_t> order(flows.count);
+  std::iota(order.begin(), order.end(), flows.first);
+  std::shuffle(order.begin(), order.end(), std::mt19937_64(flows.first));
   std::ofstream file(path, std::ios::binary);
   const CaptureHeader header;
   file.write(reinterpret_cast<const char*>(&header), sizeof header);

@@ -2,7 +2,6 @@
 // random flow order, so that neighbouring packets share no cache line of the flow table.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -11,8 +10,13 @@
 
 namespace penstock::perf {
 
-/// `flows` ACK packets from 10.0.0.0/8 to vip:port, classic pcap format, to `path`.
-Status write_flow_capture(const std::string& path, std::size_t flows, Ipv4Addr vip, std::uint16_t port,
-                          std::uint64_t seed);
+/// Which flows of 10.0.0.0/8: captures whose ranges do not overlap share no flow.
+struct FlowRange {
+  std::uint32_t first = 0;
+  std::uint32_t count = 1;
+};
+
+/// An ACK packet of each flow to vip:port, classic pcap format, to `path`. The order depends on `flows` only.
+Status write_flow_capture(const std::string& path, FlowRange flows, Ipv4Addr vip, std::uint16_t port);
 
 }  // namespace penstock::perf

@@ -176,6 +176,7 @@ TEST_F(DataplaneProcessTest, BadCommandLinesAndDevicesAreRefusedWithASentence) {
        "port net_pcap0 has 1 queue(s)"},
       {"no interrupts", {"--port", "net_null0", "--no-huge", "--idle", "interrupt"}, 78, "no RX interrupts"},
       {"too little memory", {"--port", "net_null0", "--no-huge", "--memory-mb", "8"}, 69, "--memory-mb"},
+      {"too few buffers", {"--port", "net_null0", "--no-huge", "--buffers", "64"}, 64, "--buffers"},
       {"too few hugepages", {"--port", "net_null0", "--memory-mb", "1000000"}, 69, "not enough hugepages"},
       {"bad EAL argument", {"--port", "net_null0", "--no-huge", "--eal", "--bogus"}, 78, "eal:"},
       {"no such file", {"--config", "/nonexistent.yaml"}, 78, "/nonexistent.yaml"},
