@@ -10,12 +10,13 @@ ROOT = Path(__file__).resolve().parents[2]
 # Room -> rooms whose headers it may include besides its own and include/penstock. An arrow that is not here
 # does not exist; adding one is a decision about the design, not about a build error.
 _HASH_STATS = {"dataplane/hash", "dataplane/stats"}
-_CONFIG = _HASH_STATS | {"dataplane/flow", "dataplane/config"}
+_CONFIG = _HASH_STATS | {"dataplane/flow", "dataplane/quic", "dataplane/config"}
 ARROWS = {
     "dataplane/hash": set(),
     "dataplane/stats": set(),
     "dataplane/flow": _HASH_STATS,
-    "dataplane/config": _HASH_STATS | {"dataplane/flow"},
+    "dataplane/quic": {"dataplane/hash", "dataplane/flow"},
+    "dataplane/config": _HASH_STATS | {"dataplane/flow", "dataplane/quic"},
     "dataplane/netlink": _CONFIG,  # answers questions that config asks (next hops)
     "dataplane/pipeline": _CONFIG,
     "dataplane/dpdk": _CONFIG | {"dataplane/pipeline", "dataplane/netlink"},
