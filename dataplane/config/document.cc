@@ -1,9 +1,9 @@
 #include "dataplane/config/document.h"
 
-#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "dataplane/config/document_checks.h"
 #include "dataplane/hash/maglev.h"
 #include "penstock/proto/config.pb.h"
 
@@ -11,18 +11,15 @@ namespace penstock {
 
 namespace {
 
-std::string indexed(const char* list, int index) {
-  return std::string(list) + "[" + std::to_string(index) + "]";
-}
-
 class Validator {
  public:
   Validation run(const proto::DataplaneConfig& config) {
     check_header(config);
     for (int i = 0; i < config.services_size(); ++i) {
-      out_.document.services.push_back(check_service(config.services(i), indexed("services", i)));
+      out_.document.services.push_back(
+          check_service(config.services(i), indexed("services", static_cast<std::size_t>(i))));
     }
-    check_across_services();
+    check_across_services(out_.document.services, out_.problems);
     return std::move(out_);
   }
 
@@ -53,47 +50,28 @@ class Validator {
     }
   }
 
-  // The address of a VIP or a backend; the unspecified one where it is refused.
+  // The address of a backend; the unspecified one where it is refused.
   IpAddr check_address(const std::string& text, const std::string& field) {
     const auto address = IpAddr::parse(text);
     if (!address) {
       refuse(field, address.error().message);
       return {};
     }
-    if (!address->is_unicast()) {
-      refuse(field, "'" + text + "' is not a unicast address of a host");
-    } else if (is_v4_mapped(*address)) {
-      refuse(field, "'" + text + "' is an IPv4-mapped address: write it as IPv4");
+    if (std::string why = refusal_of(*address, text); !why.empty()) {
+      refuse(field, std::move(why));
+      return {};
     }
     return *address;
-  }
-
-  static bool is_v4_mapped(const IpAddr& a) {
-    static constexpr std::uint8_t kPrefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return a.is_v6() && std::memcmp(a.data(), kPrefix, sizeof kPrefix) == 0;
   }
 
   ServiceDocument check_service(const proto::Service& in, const std::string& path) {
     ServiceDocument out;
     out.id = in.id();
     check_id(in.id(), path + ".id");
-    out.key.vip = check_address(in.vip(), path + ".vip");
-    if (in.protocol() == proto::TCP || in.protocol() == proto::UDP) {
-      out.key.protocol = static_cast<std::uint8_t>(in.protocol());
-    } else {
-      refuse(path + ".protocol", "must be TCP (6) or UDP (17), not " + std::to_string(in.protocol()));
-    }
-    if (in.port() >= 1 && in.port() <= 65535) {
-      out.key.port = static_cast<std::uint16_t>(in.port());
-    } else {
-      refuse(path + ".port", "must be 1-65535, not " + std::to_string(in.port()));
-    }
-    if (in.encap() == proto::GUE || in.encap() == proto::IPIP) {
-      out.encap = in.encap() == proto::GUE ? Encap::kGue : Encap::kIpip;
-    } else {
-      refuse(path + ".encap", "must be GUE (1) or IPIP (2), not " + std::to_string(in.encap()));
-    }
+    check_key(in, out.key, path, out_.problems);
     check_backends(in, out, path);
+    check_forwarding(in, out, path, out_.problems);
+    check_balancing(in, out, path, out_.problems);
     check_table_size(in, out, path);
     check_timeouts(in.idle_timeouts(), out.idle, path + ".idle_timeouts");
     return out;
@@ -109,7 +87,7 @@ class Validator {
     std::unordered_map<IpAddr, std::string> addresses;
     for (int i = 0; i < in.backends_size(); ++i) {
       const proto::Backend& backend = in.backends(i);
-      const std::string field = path + "." + indexed("backends", i);
+      const std::string field = path + "." + indexed("backends", static_cast<std::size_t>(i));
       check_id(backend.id(), field + ".id");
       if (!ids.insert(backend.id()).second) {
         refuse(field + ".id", "'" + backend.id() + "' occurs twice in this service");
@@ -159,33 +137,6 @@ class Validator {
     take(in.tcp_established_seconds(), out.tcp_established, "tcp_established_seconds");
     take(in.tcp_closing_seconds(), out.tcp_closing, "tcp_closing_seconds");
     take(in.udp_seconds(), out.udp, "udp_seconds");
-  }
-
-  void check_across_services() {
-    std::unordered_set<std::string> ids;
-    std::unordered_map<VipKey, std::string> keys;
-    std::unordered_map<IpAddr, std::string> vips;
-    const auto& services = out_.document.services;
-    for (std::size_t i = 0; i < services.size(); ++i) {
-      const ServiceDocument& service = services[i];
-      const std::string path = indexed("services", static_cast<int>(i));
-      if (!ids.insert(service.id).second) refuse(path + ".id", "'" + service.id + "' occurs twice");
-      if (service.key.vip == IpAddr{} || service.key.port == 0 || service.key.protocol == 0) continue;
-      const auto [owner, is_new] = keys.emplace(service.key, service.id);
-      if (!is_new)
-        refuse(path + ".vip", service.key.text() + " already belongs to service '" + owner->second + "'");
-      vips.emplace(service.key.vip, service.id);
-    }
-    for (std::size_t i = 0; i < services.size(); ++i) {
-      for (std::size_t j = 0; j < services[i].backends.size(); ++j) {
-        const auto vip = vips.find(services[i].backends[j].address);
-        if (vip == vips.end()) continue;
-        refuse(indexed("services", static_cast<int>(i)) + "." + indexed("backends", static_cast<int>(j)) +
-                   ".address",
-               vip->first.text() + " is the VIP of service '" + vip->second +
-                   "': a backend needs an address of its own");
-      }
-    }
   }
 
   Validation out_;

@@ -14,6 +14,7 @@
 
 namespace penstock::proto {
 class DataplaneConfig;
+class Service;
 }
 
 namespace penstock {
@@ -112,8 +113,9 @@ struct Validation {
 };
 
 /// Checks everything that can be checked without the network: ranges (penstock/config/limits.h), addresses,
-/// enums, ids, and that no two services share a key, no VIP is a backend, and tables have a prime size that
-/// holds their backends. A service whose backends are all drained or weigh 0 is valid: it refuses new flows
+/// enums, ids, that every field belongs to its encapsulation and protocol, that no two services share a key
+/// or overlap in their port ranges, no backend lies in a VIP, and tables have a prime size that holds their
+/// backends. A service whose backends are all drained or weigh 0 is valid: it refuses new flows
 /// (Outcome::kNoBackendLeft) and keeps the established ones.
 [[nodiscard]] Validation validate(const proto::DataplaneConfig& config);
 

@@ -92,9 +92,35 @@ const Bad kBad[] = {
     {"same service id", [](auto& c) { c.mutable_services(1)->set_id("web"); },
      "services[1].id: 'web' occurs twice"},
     {"VIP not an address", [](auto& c) { web(c).set_vip("example.org"); },
-     "services[0].vip: 'example.org' is not an IPv4 or IPv6 address"},
-    {"VIP with a prefix", [](auto& c) { web(c).set_vip("203.0.113.10/32"); },
-     "services[0].vip: '203.0.113.10/32' is not an IPv4 or IPv6 address"},
+     "services[0].vip: 'example.org' is not an IPv4 or IPv6 address or prefix"},
+    {"prefix with host bits", [](auto& c) { web(c).set_vip("203.0.113.10/24"); },
+     "services[0].vip: '203.0.113.10/24' has bits behind the prefix: write 203.0.113.0/24"},
+    {"prefix with one host bit", [](auto& c) { web(c).set_vip("2001:db8::1/127"); },
+     "services[0].vip: '2001:db8::1/127' has bits behind the prefix: write 2001:db8::/127"},
+    {"prefix of no address", [](auto& c) { web(c).set_vip("/24"); },
+     "services[0].vip: '/24' is not an IPv4 or IPv6 address or prefix"},
+    {"prefix too short", [](auto& c) { web(c).set_vip("16.0.0.0/7"); },
+     "services[0].vip: '16.0.0.0/7' must have a prefix length of 8–32"},
+    {"prefix too long", [](auto& c) { web(c).set_vip("203.0.113.0/33"); },
+     "services[0].vip: '203.0.113.0/33' must have a prefix length of 8–32"},
+    {"IPv6 prefix too short", [](auto& c) { web(c).set_vip("2001::/15"); },
+     "services[0].vip: '2001::/15' must have a prefix length of 16–128"},
+    {"IPv6 prefix too long", [](auto& c) { web(c).set_vip("2001:db8::/129"); },
+     "services[0].vip: '2001:db8::/129' must have a prefix length of 16–128"},
+    {"prefix without a length", [](auto& c) { web(c).set_vip("203.0.113.0/"); },
+     "services[0].vip: '203.0.113.0/' must have a prefix length of 8–32"},
+    {"prefix length with a zero in front", [](auto& c) { web(c).set_vip("203.0.113.0/024"); },
+     "services[0].vip: '203.0.113.0/024' must have a prefix length of 8–32"},
+    {"prefix length with a sign", [](auto& c) { web(c).set_vip("203.0.113.0/+24"); },
+     "services[0].vip: '203.0.113.0/+24' must have a prefix length of 8–32"},
+    {"prefix with a mask", [](auto& c) { web(c).set_vip("203.0.113.0/255.255.255.0"); },
+     "services[0].vip: '203.0.113.0/255.255.255.0' must have a prefix length of 8–32"},
+    {"multicast prefix", [](auto& c) { web(c).set_vip("224.0.0.0/8"); },
+     "services[0].vip: '224.0.0.0/8' is not a unicast address of a host"},
+    {"prefix with the loopback address", [](auto& c) { web(c).set_vip("::/64"); },
+     "services[0].vip: '::/64' is not a unicast address of a host"},
+    {"prefix that reaches into the mapped addresses", [](auto& c) { web(c).set_vip("::fffe:0:0/95"); },
+     "services[0].vip: '::fffe:0:0/95' is an IPv4-mapped address: write it as IPv4"},
     {"VIP multicast", [](auto& c) { web(c).set_vip("224.0.0.5"); },
      "services[0].vip: '224.0.0.5' is not a unicast address of a host"},
     {"VIP unspecified", [](auto& c) { web(c).set_vip("::"); },
@@ -102,15 +128,27 @@ const Bad kBad[] = {
     {"VIP mapped", [](auto& c) { web(c).set_vip("::ffff:1.2.3.4"); },
      "services[0].vip: '::ffff:1.2.3.4' is an IPv4-mapped address: write it as IPv4"},
     {"no protocol", [](auto& c) { web(c).clear_protocol(); },
-     "services[0].protocol: must be TCP (6) or UDP (17), not 0"},
-    {"unknown protocol", [](auto& c) { web(c).set_protocol(static_cast<proto::Protocol>(132)); },
-     "services[0].protocol: must be TCP (6) or UDP (17), not 132"},
-    {"no port", [](auto& c) { web(c).clear_port(); }, "services[0].port: must be 1-65535, not 0"},
-    {"port", [](auto& c) { web(c).set_port(65'536); }, "services[0].port: must be 1-65535, not 65536"},
+     "services[0].protocol: must be TCP (6), UDP (17), SCTP (132) or ANY_PROTOCOL (255), not 0"},
+    {"unknown protocol", [](auto& c) { web(c).set_protocol(static_cast<proto::Protocol>(47)); },
+     "services[0].protocol: must be TCP (6), UDP (17), SCTP (132) or ANY_PROTOCOL (255), not 47"},
+    {"port", [](auto& c) { web(c).set_port(65'536); },
+     "services[0].port: must be 1-65535, or 0 for every port, not 65536"},
+    {"port of any protocol", [](auto& c) { web(c).set_protocol(proto::ANY_PROTOCOL); },
+     "services[0].port: must be 0 with ANY_PROTOCOL, which has no ports, not 80"},
+    {"last port of every port",
+     [](auto& c) {
+       web(c).set_port(0);
+       web(c).set_last_port(90);
+     },
+     "services[0].last_port: must be 0 when port is 0, which means every port"},
+    {"range of one port", [](auto& c) { web(c).set_last_port(80); },
+     "services[0].last_port: must be 0 or 81-65535, beyond port, not 80"},
+    {"range beyond the last port", [](auto& c) { web(c).set_last_port(65'536); },
+     "services[0].last_port: must be 0 or 81-65535, beyond port, not 65536"},
     {"no encap", [](auto& c) { web(c).clear_encap(); },
-     "services[0].encap: must be GUE (1) or IPIP (2), not 0"},
+     "services[0].encap: must be GUE (1), IPIP (2), GRE (3), VXLAN (4), L2DSR (5) or NAT (6), not 0"},
     {"unknown encap", [](auto& c) { web(c).set_encap(static_cast<proto::Encap>(9)); },
-     "services[0].encap: must be GUE (1) or IPIP (2), not 9"},
+     "services[0].encap: must be GUE (1), IPIP (2), GRE (3), VXLAN (4), L2DSR (5) or NAT (6), not 9"},
     {"two services on one key", [](auto& c) { c.mutable_services(1)->set_protocol(proto::TCP); },
      "services[1].vip: tcp 203.0.113.10:80 already belongs to service 'web'"},
     {"no backends", [](auto& c) { web(c).clear_backends(); }, "services[0].backends: must not be empty"},
@@ -151,12 +189,12 @@ TEST(Validate, RefusesEachFaultWithItsFieldAndNothingElse) {
 TEST(Validate, ReportsAllFaultsAtOnce) {
   proto::DataplaneConfig config = good();
   config.set_generation(0);
-  web(config).set_port(0);
+  web(config).set_port(70'000);
   config.mutable_services(1)->mutable_backends(2)->set_weight(5000);
-  EXPECT_THAT(
-      texts(validate(config)),
-      testing::ElementsAre("generation: must be greater than 0", "services[0].port: must be 1-65535, not 0",
-                           "services[1].backends[2].weight: must be 0-1000, not 5000"));
+  EXPECT_THAT(texts(validate(config)),
+              testing::ElementsAre("generation: must be greater than 0",
+                                   "services[0].port: must be 1-65535, or 0 for every port, not 70000",
+                                   "services[1].backends[2].weight: must be 0-1000, not 5000"));
 }
 
 TEST(Validate, RefusesAnEmptyMessage) {
