@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "dataplane/hash/flow_hash.h"
+#include "dataplane/quic/quic_router.h"
 
 namespace penstock {
 
@@ -71,6 +72,25 @@ SpecialService make_special(const ServiceDocument& service) {
   special.affinity_v4 = service.affinity.ipv4_prefix;
   special.affinity_v6 = service.affinity.ipv6_prefix;
   return special;
+}
+
+// Precondition: the service's backends have their indexes. Drained backends are routable, too.
+Status build_quic_router(CompiledService& service) {
+  const ServiceDocument& document = service.document;
+  if (document.quic.empty()) return Ok{};
+  std::vector<QuicConfig> configs;
+  for (const QuicLbDocument& c : document.quic) {
+    configs.push_back({c.rotation, c.server_id_length, c.nonce_length, c.key});
+  }
+  std::vector<QuicServer> servers;
+  for (std::size_t i = 0; i < service.backends.size(); ++i) {
+    const std::string& id = document.backends[i].quic_server_id;
+    servers.push_back({{reinterpret_cast<const std::uint8_t*>(id.data()), id.size()}, service.backends[i]});
+  }
+  auto router = QuicRouter::build(configs, servers);
+  if (!router) return router.error();
+  service.special.quic = std::make_shared<const QuicRouter>(std::move(*router));
+  return Ok{};
 }
 
 ServiceRecord make_service_record(const CompiledService& service) {
@@ -155,9 +175,11 @@ Result<Compiler::CompiledPtr> Compiler::compile_service(const ServiceDocument& d
       std::max(longest_idle(document.idle), before != nullptr ? before->longest_idle_seconds : 0);
   service->special = make_special(document);
   if (auto assigned = assign_indexes(*service, field); !assigned) return assigned.error();
-  if (auto built = build_tables(*service, before); !built) {
-    return Error{built.error().code, built.error().message, field + "." + built.error().field};
-  }
+  const auto of_service = [&field](const Error& e) {
+    return Error{e.code, e.message, field + "." + e.field};
+  };
+  if (auto built = build_tables(*service, before); !built) return of_service(built.error());
+  if (auto built = build_quic_router(*service); !built) return of_service(built.error());
   return CompiledPtr(std::move(service));
 }
 

@@ -54,13 +54,14 @@ Result<QuicRouter> QuicRouter::build(std::span<const QuicConfig> configs,
   for (std::size_t i = 0; i < servers.size(); ++i) {
     const auto& [octets, backend] = servers[i];
     if (octets.empty() || octets.size() > kMaxQuicServerIdLength) {
-      return invalid(at("servers", i), "a server ID has 1-15 octets");
+      return invalid(at("backends", i) + ".quic_server_id", "a server ID has 1-15 octets");
     }
     QuicServerId id;
     std::ranges::copy(octets, id.octets.begin());
     id.octets.back() = static_cast<std::uint8_t>(octets.size());
     Slot& slot = router.slots_[router.find(id)];
-    if (slot.id == id) return invalid(at("servers", i), "another backend has the same server ID");
+    if (slot.id == id)
+      return invalid(at("backends", i) + ".quic_server_id", "another backend has the same server ID");
     slot = {id, backend};
   }
   return router;

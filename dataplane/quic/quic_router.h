@@ -29,8 +29,8 @@ struct QuicServer {
 class QuicRouter {
  public:
   /// configs: 1 - 7, one per rotation. servers: a server ID belongs to every configuration with its length;
-  /// the same one twice is refused. InvalidArgument names the element: `quic.configs[i].rotation`,
-  /// `servers[i]`.
+  /// the same one twice is refused. InvalidArgument names the field of the service, servers being its
+  /// backends.
   [[nodiscard]] static Result<QuicRouter> build(std::span<const QuicConfig> configs,
                                                 std::span<const QuicServer> servers);
 

@@ -162,10 +162,10 @@ TEST(QuicRouter, RefusesConfigurationsThatCannotBe) {
   EXPECT_EQ(field({{0, 3, 3, {}}}), "quic.configs[0].nonce_length");
   EXPECT_EQ(field({{0, 15, 5, {}}}), "quic.configs[0].nonce_length");
   EXPECT_EQ(field({{0, 15, 4, {}}, {1, 1, 18, {}}}), "accepted");
-  EXPECT_EQ(field({kClear}, {{{}, 1}}), "servers[0]");
+  EXPECT_EQ(field({kClear}, {{{}, 1}}), "backends[0].quic_server_id");
   const Octets too_long(16), twice(3);
-  EXPECT_EQ(field({kClear}, {{too_long, 1}}), "servers[0]");
-  EXPECT_EQ(field({kClear}, {{twice, 1}, {twice, 2}}), "servers[1]");
+  EXPECT_EQ(field({kClear}, {{too_long, 1}}), "backends[0].quic_server_id");
+  EXPECT_EQ(field({kClear}, {{twice, 1}, {twice, 2}}), "backends[1].quic_server_id");
 }
 
 }  // namespace
