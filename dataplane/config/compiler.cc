@@ -108,9 +108,11 @@ ServiceRecord make_service_record(const CompiledService& service) {
 
 }  // namespace
 
-Compiler::Compiler()
-    : records_(std::make_shared<const BackendRecords>()),
-      classifier_(std::make_shared<const VipClassifier>(std::span<const VipClassifier::Entry>{})),
+Compiler::Compiler(std::vector<IpAddr> nat_addresses)
+    : nat_addresses_(std::move(nat_addresses)),
+      records_(std::make_shared<const BackendRecords>()),
+      classifier_(
+          std::make_shared<const VipClassifier>(std::span<const VipClassifier::Entry>{}, nat_addresses_)),
       service_indexes_(kMaxServiceIndexes),
       backend_indexes_(kMaxBackendIndexes) {}
 
@@ -281,7 +283,7 @@ void Compiler::update_classifier(const Services& after, const std::vector<Change
     const ServiceIndex special = service->special.any() ? kSpecialService : 0;
     entries.push_back({service->document.key, service->index | special});
   }
-  classifier_ = std::make_shared<const VipClassifier>(entries);
+  classifier_ = std::make_shared<const VipClassifier>(entries, nat_addresses_);
 }
 
 }  // namespace penstock

@@ -37,7 +37,8 @@ static_assert(kMaxBackendIndexes <= kNoBackend, "the flow table stores 24 bits")
 /// Owned and called by the control thread.
 class Compiler {
  public:
-  Compiler();
+  /// nat_addresses: the gateway's own, which the classifier tells from others.
+  explicit Compiler(std::vector<IpAddr> nat_addresses = {});
 
   /// document: validated. now: monotonic; paces the quarantine.
   /// InvalidArgument, naming the field, when the backends do not fit kMaxBackendIndexes. Nothing that runs
@@ -63,6 +64,8 @@ class Compiler {
   void retire(const std::vector<Change>& changes, Nanoseconds now);
   void update_records(const Services& after, const std::vector<Change>& changes, const NextHops& next_hops);
   void update_classifier(const Services& after, const std::vector<Change>& changes);
+
+  std::vector<IpAddr> nat_addresses_;
 
   // As of the last successful call.
   Services services_;

@@ -19,6 +19,15 @@ std::uint32_t raw_v4(const std::uint8_t* address) noexcept {
                  : c.find_v4(raw_v4(h.vip()), h.destination_port_raw(), h.protocol);
 }
 
+ServiceIndex find_wide(const VipClassifier& c, const Headers& h) noexcept {
+  return h.is_v6 ? c.find_wide_v6(h.vip(), h.destination_port_raw(), h.protocol)
+                 : c.find_wide_v4(raw_v4(h.vip()), h.destination_port_raw(), h.protocol);
+}
+
+bool may_be_vip(const VipClassifier& c, const Headers& h) noexcept {
+  return h.is_v6 ? c.may_be_vip_v6(h.vip()) : c.may_be_vip_v4(raw_v4(h.vip()));
+}
+
 [[gnu::cold, gnu::noinline]] bool is_vip(const VipClassifier& c, const std::uint8_t* address,
                                          bool is_v6) noexcept {
   return is_v6 ? c.is_vip_v6(address) : c.is_vip_v4(raw_v4(address));
@@ -26,8 +35,7 @@ std::uint32_t raw_v4(const std::uint8_t* address) noexcept {
 
 // `otherwise`: what becomes of the packet if its destination is a VIP after all.
 Outcome not_for_service(const VipClassifier& c, const Headers& h, Outcome otherwise) noexcept {
-  const bool may_be = h.is_v6 ? c.may_be_vip_v6(h.vip()) : c.may_be_vip_v4(raw_v4(h.vip()));
-  if (!may_be) [[likely]]
+  if (!may_be_vip(c, h)) [[likely]]
     return Outcome::kNotVip;
   return is_vip(c, h.vip(), h.is_v6) ? otherwise : Outcome::kNotVip;
 }
@@ -43,6 +51,17 @@ Outcome not_for_service(const VipClassifier& c, const Headers& h, Outcome otherw
                    : flow_hash_v4(s.secret(), h.addresses, h.ports_raw, h.protocol);
 }
 
+// No service has exactly this address, port and protocol.
+[[gnu::noinline]] void classify_wide(const Snapshot& s, const Headers& h, PacketView& p) noexcept {
+  const ServiceIndex service = find_wide(s.classifier(), h);
+  if (service == kNoServiceIndex) {
+    p.outcome = is_vip(s.classifier(), h.vip(), h.is_v6) ? Outcome::kNoSuchService : Outcome::kNotVip;
+    return;
+  }
+  accept(s, h, service & ~kSpecialService, p);
+  if ((service & kSpecialService) != 0) classify_special(s, h, p);
+}
+
 [[gnu::always_inline]] inline void classify_headers(const Snapshot& s, const Headers& h,
                                                     PacketView& p) noexcept {
   const ServiceIndex service = find_service(s.classifier(), h);
@@ -51,8 +70,10 @@ Outcome not_for_service(const VipClassifier& c, const Headers& h, Outcome otherw
   } else if (service != kNoServiceIndex) {
     accept(s, h, service & ~kSpecialService, p);
     classify_special(s, h, p);
+  } else if (may_be_vip(s.classifier(), h)) {
+    classify_wide(s, h, p);
   } else {
-    p.outcome = not_for_service(s.classifier(), h, Outcome::kNoSuchService);
+    p.outcome = Outcome::kNotVip;
   }
 }
 
