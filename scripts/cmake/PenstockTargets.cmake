@@ -40,10 +40,11 @@ function(penstock_executable name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
 
-# penstock_test(NAME SOURCES a_test.cc [LINK room ...] [LABELS l ...]) : a GoogleTest binary, each of its cases a
-# ctest case. Labels: unit (default), root (needs root), e2e (needs network namespaces).
+# penstock_test(NAME [WHOLE] SOURCES a_test.cc [LINK room ...] [LABELS l ...]) : a GoogleTest binary, each of its cases
+# a ctest case; WHOLE: all of them together one. Labels: unit (default), root (needs root), e2e (needs network
+# namespaces).
 function(penstock_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "WHOLE" "" "SOURCES;LINK;LABELS" ${ARGN})
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
@@ -54,7 +55,12 @@ function(penstock_test name)
   # The code under test is optimised in its library; the tests' own files only cost build time.
   target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
+  if(ARG_WHOLE)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
+  else()
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
+  endif()
   # `unit_tests` builds what runs without root: the sanitizer run needs no more.
   if(NOT TARGET unit_tests)
     add_custom_target(unit_tests)
