@@ -40,9 +40,11 @@ Samples measure(const Plan& plan, OneBurst&& one_burst) {
 class Walk {
  public:
   explicit Walk(std::size_t flows) : order_(shuffled_flows(flows)) {}
-  std::span<const std::uint32_t> next() noexcept {
-    const std::span out = std::span(order_).subspan(at_, kMaxBurst);
-    at_ = at_ + kMaxBurst == order_.size() ? 0 : at_ + kMaxBurst;
+  std::span<const std::uint32_t> next() noexcept { return next(kMaxBurst); }
+  /// At most `most` flows.
+  std::span<const std::uint32_t> next(std::size_t most) noexcept {
+    const std::span out = std::span(order_).subspan(at_, std::min(most, order_.size() - at_));
+    at_ = at_ + out.size() == order_.size() ? 0 : at_ + out.size();
     return out;
   }
   [[nodiscard]] std::size_t bursts() const { return order_.size() / kMaxBurst; }
@@ -89,6 +91,22 @@ std::uint64_t new_flow_count(const World& world) {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < kMaxBackendIndexes; ++i) sum += world.counters.backend(i).new_flows.read();
   return sum;
+}
+
+double tsc_per_ns() {
+  timespec a{};
+  timespec b{};
+  clock_gettime(CLOCK_MONOTONIC, &a);
+  const std::uint64_t from = __rdtsc();
+  do clock_gettime(CLOCK_MONOTONIC, &b);
+  while ((b.tv_sec - a.tv_sec) * 1'000'000'000 + b.tv_nsec - a.tv_nsec < 20'000'000);
+  return static_cast<double>(__rdtsc() - from) / 20e6;
+}
+
+double quantile(std::vector<double>& values, double q) {
+  const auto place = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), place, values.end());
+  return *place;
 }
 
 // Keeps the compiler from dropping stores into the burst.
@@ -214,15 +232,7 @@ FloodResult flood(const Plan& plan, std::size_t flows) {
   std::uint32_t attacker = 0x80'0000;
   std::array<std::uint32_t, kMaxBurst> attack{};
   std::vector<double> cycles;
-  const double per_ns = [] {
-    timespec a{};
-    timespec b{};
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    const std::uint64_t from = __rdtsc();
-    do clock_gettime(CLOCK_MONOTONIC, &b);
-    while ((b.tv_sec - a.tv_sec) * 1'000'000'000 + b.tv_nsec - a.tv_nsec < 20'000'000);
-    return static_cast<double>(__rdtsc() - from) / 20e6;
-  }();
+  const double per_ns = tsc_per_ns();
   std::uint64_t lost = 0;
   const auto run = [&](bool flooded) {
     std::vector<double> medians;
@@ -251,6 +261,52 @@ FloodResult flood(const Plan& plan, std::size_t flows) {
   out.flooded_ns = run(true);
   out.lost_or_moved = lost;
   return out;
+}
+
+LoadResult under_load(const Plan& plan, std::size_t flows, double load) {
+  WorldShape shape;
+  shape.flow_capacity = flows * 5 / 4;
+  World world(shape);
+  Walk walk(flows);
+  establish(world, walk, shape);
+  PacketPool pool(aim_of(shape));
+  const auto back_to_back = [&](std::size_t packets) {
+    const std::uint64_t from = __rdtsc();
+    for (std::size_t n = 0; n < packets; n += kMaxBurst) {
+      pool.fill(world.burst, walk.next());
+      forward(world);
+    }
+    return static_cast<double>(__rdtsc() - from) / static_cast<double>(packets);
+  };
+  std::vector<double> capacity;
+  for (int r = 0; r < plan.repetitions; ++r) capacity.push_back(back_to_back(plan.packets));
+  const double interval = quantile(capacity, 0.5) / load;  // TSC cycles from one arrival to the next
+
+  const double per_us = 1000 * tsc_per_ns();
+  std::vector<double> in_pipeline, from_arrival, p50, p99, sojourn;
+  for (int r = 0; r <= plan.repetitions; ++r) {
+    in_pipeline.clear();
+    from_arrival.clear();
+    const std::uint64_t start = __rdtsc();
+    for (std::size_t taken = 0; taken < plan.packets;) {
+      const std::uint64_t polled = __rdtsc();
+      const auto arrived = static_cast<std::size_t>(static_cast<double>(polled - start) / interval);
+      if (arrived <= taken) continue;
+      pool.fill(world.burst, walk.next(std::min(arrived - taken, kMaxBurst)));
+      const std::uint64_t from = __rdtsc();
+      forward(world);
+      const std::uint64_t done = __rdtsc();
+      in_pipeline.push_back(static_cast<double>(done - from) / per_us);
+      const double oldest = static_cast<double>(taken + 1) * interval;
+      from_arrival.push_back((static_cast<double>(done - start) - oldest) / per_us);
+      taken += world.burst.count;
+    }
+    if (r == 0) continue;
+    p50.push_back(quantile(in_pipeline, 0.5));
+    p99.push_back(quantile(in_pipeline, 0.99));
+    sojourn.push_back(quantile(from_arrival, 0.99));
+  }
+  return {Samples(std::move(p50)), Samples(std::move(p99)), Samples(std::move(sojourn))};
 }
 
 }  // namespace penstock::perf

@@ -35,4 +35,13 @@ struct FloodResult {
 };
 [[nodiscard]] FloodResult flood(const Plan& plan, std::size_t flows);
 
+/// Established flows whose packets arrive one by one on a schedule, `load` times as fast as bursts of 32 back
+/// to back would pass. Each poll takes what has arrived, 32 packets at most.
+struct LoadResult {
+  Samples burst_p50_us;  // a burst from its first stage to its last counter
+  Samples burst_p99_us;
+  Samples arrival_p99_us;  // from its oldest packet's arrival: waiting and making the packets included
+};
+[[nodiscard]] LoadResult under_load(const Plan& plan, std::size_t flows, double load);
+
 }  // namespace penstock::perf

@@ -63,6 +63,13 @@ void add_flood(Figures& figures, const Plan& plan) {
   figures.add("pipeline.burst.p99.1M", result.burst_p99_us, "us", at_most(10));
 }
 
+void add_load(Figures& figures, const Plan& plan) {
+  const LoadResult result = under_load(plan, 1'000'000, 0.8);
+  figures.add("pipeline.burst_p50.load80", result.burst_p50_us, "us");
+  figures.add("pipeline.burst_p99.load80", result.burst_p99_us, "us", at_most(10));
+  figures.add("pipeline.arrival_p99.load80", result.arrival_p99_us, "us");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -80,5 +87,6 @@ int main(int argc, char** argv) {
   add_established(figures, plan, options.quick);
   add_new(figures, plan);
   add_flood(figures, plan);
+  add_load(figures, plan);
   return figures.finish(options);
 }
