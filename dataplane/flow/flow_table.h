@@ -70,6 +70,12 @@ class BasicFlowTable : public FlowBuckets {
   /// the flow.
   BackendIndex find_and_refresh(std::uint64_t digest, PacketKind kind, const IdleTicks& idle) noexcept;
 
+  /// The flow's backend, or kNoBackend; nothing is taken into account.
+  [[nodiscard]] BackendIndex find(std::uint64_t digest) const noexcept {
+    const FlowSlot at = locate(digest);
+    return at.found() ? flow_word::backend(bucket(at.bucket).words[at.slot]) : kNoBackend;
+  }
+
   /// find_and_refresh() for a burst whose home buckets were prefetched. The cache misses on second buckets
   /// overlap as well.
   void find_bulk(std::span<FlowLookup> burst) noexcept;

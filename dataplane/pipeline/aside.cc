@@ -1,3 +1,4 @@
+#include "dataplane/pipeline/icmp.h"
 #include "dataplane/pipeline/stages.h"
 
 namespace penstock {
@@ -27,11 +28,12 @@ void settle(PacketView& p) noexcept {
 
 }  // namespace
 
-void handle_aside(const Snapshot&, FlowTable&, LcoreCounters&, RareState&, Burst& burst,
-                  Nanoseconds) noexcept {
+void handle_aside(const Snapshot& snapshot, FlowTable& flows, LcoreCounters&, RareState& state, Burst& burst,
+                  Nanoseconds now) noexcept {
   for (std::uint32_t n = 0; n < burst.aside_count; ++n) {
     PacketView& p = burst.packets[burst.aside[n]];
-    settle(p);
+    if (p.aside == Aside::kIcmp) handle_icmp(snapshot, flows, state, p, now);
+    if (p.outcome == kPending) settle(p);
     if (p.outcome == kPending) burst.live[burst.live_count++] = burst.aside[n];
   }
 }

@@ -3,6 +3,7 @@
 #include "dataplane/pipeline/parse.h"
 #include "dataplane/pipeline/special.h"
 #include "dataplane/pipeline/stages.h"
+#include "dataplane/pipeline/vlan.h"
 
 namespace penstock {
 
@@ -79,16 +80,72 @@ Outcome not_for_service(const VipClassifier& c, const Headers& h, Outcome otherw
 
 // Whom a packet is for is asked before what is wrong with it: strangers' packets, however odd, are the
 // kernel's.
-[[gnu::cold, gnu::noinline]] void classify_odd(const Snapshot& s, PacketView& p) noexcept {
+void classify_untagged(const Snapshot& s, PacketView& p) noexcept {
   const OddHeaders odd = parse_odd(p);
-  if (odd.verdict == kPending) {
+  if (odd.verdict == kPending && odd.aside == Aside::kNone) {
     classify_headers(s, odd.headers, p);
+    return;
+  }
+  p.outcome = odd.addressed ? not_for_service(s.classifier(), odd.headers, odd.verdict) : odd.verdict;
+  if (p.outcome != kPending) return;
+  if (p.aside == Aside::kNone) p.aside = odd.aside;
+  p.is_v6 = odd.headers.is_v6;
+  p.ip_length = odd.headers.ip_length;
+}
+
+// The stages see a frame without tags. Only a packet that goes on is changed.
+void classify_tagged(const Snapshot& s, PacketView& p, std::uint32_t tag_bytes) noexcept {
+  if (tag_bytes == kCutTag) {
+    p.outcome = Outcome::kTruncated;
+    return;
+  }
+  const auto move = [&p](std::int32_t bytes) {
+    p.data += bytes;
+    p.length -= static_cast<std::uint32_t>(bytes);
+    p.headroom += static_cast<std::uint32_t>(bytes);
+  };
+  const auto bytes = static_cast<std::int32_t>(tag_bytes);
+  move(bytes);
+  Headers headers;
+  if (parse_plain(p, headers)) {
+    classify_headers(s, headers, p);
   } else {
-    p.outcome = odd.addressed ? not_for_service(s.classifier(), odd.headers, odd.verdict) : odd.verdict;
+    classify_untagged(s, p);
+  }
+  if (p.outcome == kPending) {
+    take_tags_off(p, tag_bytes);
+  } else {
+    move(-bytes);
+  }
+}
+
+[[gnu::cold, gnu::noinline]] void classify_odd(const Snapshot& s, PacketView& p) noexcept {
+  const std::uint32_t tag_bytes = count_tag_bytes(p);
+  if (tag_bytes == 0) {
+    classify_untagged(s, p);
+  } else {
+    classify_tagged(s, p, tag_bytes);
   }
 }
 
 }  // namespace
+
+void classify_one(const Snapshot& snapshot, const Headers& headers, PacketView& packet) noexcept {
+  classify_headers(snapshot, headers, packet);
+}
+
+void classify_quoted(const Snapshot& snapshot, const Headers& headers, PacketView& packet) noexcept {
+  ServiceIndex found = find_service(snapshot.classifier(), headers);
+  if (found == kNoServiceIndex) found = find_wide(snapshot.classifier(), headers);
+  if (found == kNoServiceIndex) {
+    packet.outcome = Outcome::kNoSuchService;
+    return;
+  }
+  const ServiceIndex service = found & ~kSpecialService;
+  accept(snapshot, headers, service, packet);
+  if (found != service && snapshot.service(service).special->quic == nullptr)
+    classify_special(snapshot, headers, packet);
+}
 
 void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) noexcept {
   // The outer headers go into the line in front of the packet; ask for both while the first ones are parsed.

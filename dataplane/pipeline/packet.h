@@ -70,7 +70,7 @@ static_assert(sizeof(PacketView) == 64, "one cache line of metadata per packet")
 /// waited for its first one, a packet that NAT had to add.
 struct ExtraFrame {
   std::uint8_t* data;    // first byte of the Ethernet header
-  std::uint32_t length;  // bytes
+  std::uint32_t length;  // bytes; 0: not to be sent
   std::uint16_t egress_port;
   void* handle;  // FrameSource's
 };
@@ -114,6 +114,10 @@ struct Burst {
     if (frame.data == nullptr) return nullptr;
     extra[extra_count] = frame;
     return &extra[extra_count++];
+  }
+  /// Frames from this one on are not to be sent after all: length 0.
+  void withdraw_frames(std::uint32_t first) noexcept {
+    for (std::uint32_t i = first; i < extra_count; ++i) extra[i].length = 0;
   }
 };
 

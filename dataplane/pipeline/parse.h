@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "dataplane/flow/flow_state.h"
+#include "dataplane/fragment/fragment_part.h"
 #include "dataplane/pipeline/packet.h"
 #include "penstock/net/headers.h"
 
@@ -29,10 +30,16 @@ struct Headers {
 /// `verdict` is kPending if the packet can be balanced. Otherwise it is the packet's outcome, if the packet
 /// is for a VIP; `addressed` false: whom it is for cannot be read, and the verdict is final.
 struct OddHeaders {
-  Headers headers{};
+  Headers headers{};  // of a fragment that is not the first one: no ports
   Outcome verdict = kPending;
   bool addressed = true;
+  Aside aside = Aside::kNone;  // of a pending packet: kFragment, kIcmp
+  std::uint32_t transport =
+      0;                    // bytes of headers in front of the transport's, IPv6 extension headers included
+  std::uint8_t ttl = 0;     // or hop limit
+  FragmentPart fragment{};  // aside == kFragment
 };
+/// The packet has no VLAN tags: those were taken off. All its headers must lie in the first segment.
 [[nodiscard, gnu::cold]] OddHeaders parse_odd(const PacketView& packet) noexcept;
 
 namespace parse_detail {

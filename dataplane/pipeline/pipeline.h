@@ -30,7 +30,8 @@ namespace penstock {
 /// One per worker. Not thread-safe; references must outlive it.
 class Pipeline {
  public:
-  Pipeline(FlowTable& flows, LcoreCounters& counters) noexcept : flows_(flows), counters_(counters) {}
+  Pipeline(FlowTable& flows, LcoreCounters& counters, const RareSettings& rare = {})
+      : flows_(flows), counters_(counters), rare_(rare) {}
 
   /// Decides and rewrites every packet of the burst. `now`: monotonic, the same clock on every call.
   void run(const Snapshot& snapshot, Burst& burst, Nanoseconds now) noexcept;

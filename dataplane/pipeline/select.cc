@@ -104,6 +104,27 @@ void drop_refused(Burst& b) noexcept {
 
 }  // namespace
 
+void select_one(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters, PacketView& p) noexcept {
+  const BackendIndex found = flows.find_and_refresh(p.hash, p.kind, snapshot.service(p.service).idle);
+  if (stays(snapshot, p, found)) {
+    p.backend = found;
+  } else {
+    choose(snapshot, flows, counters, p);
+  }
+}
+
+void select_unnoticed(const Snapshot& snapshot, const FlowTable& flows, PacketView& p) noexcept {
+  const BackendIndex found = flows.find(p.hash);
+  const ServiceRecord& service = snapshot.service(p.service);
+  if (stays(snapshot, p, found)) {
+    p.backend = found;
+  } else if (service.owners != nullptr) {
+    p.backend = service.backends[*service.slot(p.hash)];
+  } else {
+    p.outcome = Outcome::kNoBackendLeft;
+  }
+}
+
 void select(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters, Burst& burst) noexcept {
   const std::span<FlowLookup> live(burst.lookups.data(), burst.live_count);
   flows.find_bulk(live);

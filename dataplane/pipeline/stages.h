@@ -4,6 +4,7 @@
 #include "dataplane/config/snapshot.h"
 #include "dataplane/flow/flow_table.h"
 #include "dataplane/pipeline/packet.h"
+#include "dataplane/pipeline/parse.h"
 #include "dataplane/pipeline/rare_state.h"
 #include "dataplane/stats/lcore_counters.h"
 #include "penstock/base/units.h"
@@ -16,6 +17,24 @@ void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) no
 
 /// Gives every live packet a backend.
 void select(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters, Burst& burst) noexcept;
+
+/// Classifies one packet. Afterwards it is kPending with service and hash (and perhaps an `aside` of its own:
+/// SpecialService), or its outcome is final.
+[[gnu::cold]] void classify_one(const Snapshot& snapshot, const Headers& headers,
+                                PacketView& packet) noexcept;
+
+/// The same for an ICMP error: `headers` are those of a packet of the flow that the error is about, whose
+/// payload nobody has.
+[[gnu::cold]] void classify_quoted(const Snapshot& snapshot, const Headers& headers,
+                                   PacketView& packet) noexcept;
+
+/// What select() does, for one packet.
+[[gnu::cold]] void select_one(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters,
+                              PacketView& packet) noexcept;
+
+/// The backend that packets of this flow go to, without entering or refreshing the flow.
+[[gnu::cold]] void select_unnoticed(const Snapshot& snapshot, const FlowTable& flows,
+                                    PacketView& packet) noexcept;
 
 /// Settles the packets that went aside (packet.h, Aside): each gets its final outcome, or a backend and joins
 /// the live ones. Rare, therefore one packet at a time.

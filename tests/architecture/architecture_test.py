@@ -18,7 +18,8 @@ ARROWS = {
     "dataplane/quic": {"dataplane/hash", "dataplane/flow"},
     "dataplane/config": _HASH_STATS | {"dataplane/flow", "dataplane/quic"},
     "dataplane/netlink": _CONFIG,  # answers questions that config asks (next hops)
-    "dataplane/pipeline": _CONFIG,
+    "dataplane/fragment": {"dataplane/hash"},
+    "dataplane/pipeline": _CONFIG | {"dataplane/fragment"},
     "dataplane/dpdk": _CONFIG | {"dataplane/pipeline", "dataplane/netlink"},
     "dataplane/control": _CONFIG | {"dataplane/pipeline"},
     "controlplane/model": set(),

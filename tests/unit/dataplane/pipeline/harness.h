@@ -1,11 +1,13 @@
 // One worker's pipeline with its flow table, counters, compiler and publisher, without EAL.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <new>
-#include <stdexcept>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -44,16 +46,40 @@ struct Answer {
   std::uint16_t port;
   std::uint32_t backend;
   bool new_flow;
+  std::uint32_t length = 0;  // of the frame to send, further segments included
+};
+
+/// Extra frames in memory of exactly the size asked for.
+class TestFrames final : public FrameSource {
+ public:
+  ExtraFrame take(std::uint32_t length) noexcept override {
+    if (room_left == 0) return {};
+    --room_left;
+    buffers_.push_back(std::make_unique<std::uint8_t[]>(length));
+    return {buffers_.back().get(), length, 0, nullptr};
+  }
+  void clear() { buffers_.clear(); }
+
+  std::size_t room_left = 1000;
+
+ private:
+  std::vector<std::unique_ptr<std::uint8_t[]>> buffers_;
+};
+
+/// A frame that left besides those received.
+struct Extra {
+  Bytes frame;
+  std::uint16_t port;
 };
 
 class Harness {
  public:
-  explicit Harness(std::size_t flow_capacity = 4096)
+  explicit Harness(std::size_t flow_capacity = 4096, const RareSettings& rare = {})
       : memory_(FlowTable::required_bytes(flow_capacity)),
         flows_(make_table()),
         counters_(256, 4096),
         publisher_(quiescence_, std::vector<LcoreCounters*>{&counters_}),
-        pipeline_(flows_, counters_) {
+        pipeline_(flows_, counters_, rare) {
     document_.generation = 0;
     for (std::size_t i = 0; i < document_.hash_key.size(); ++i)
       document_.hash_key[i] = static_cast<std::uint8_t>(i);
@@ -73,25 +99,42 @@ class Harness {
     publisher_.publish(std::move(*snapshot));
   }
 
-  std::vector<Answer> run(const std::vector<Bytes>& frames, std::size_t headroom = kHeadroom) {
+  /// first_segment: bytes of each frame that lie in one piece; what is behind them is out of sight.
+  std::vector<Answer> run(const std::vector<Bytes>& frames, std::size_t headroom = kHeadroom,
+                          std::size_t first_segment = SIZE_MAX) {
     std::vector<Bytes> buffers;
     for (const Bytes& frame : frames) {
       buffers.emplace_back(headroom);  // exactly as much room as stated, for the sanitizer to watch
-      buffers.back().insert(buffers.back().end(), frame.begin(), frame.end());
+      const std::size_t seen = std::min(frame.size(), first_segment);
+      buffers.back().insert(buffers.back().end(), frame.begin(), frame.begin() + static_cast<long>(seen));
       buffers.back().shrink_to_fit();
     }
     burst_.count = static_cast<std::uint32_t>(frames.size());
     for (std::size_t i = 0; i < frames.size(); ++i) {
-      burst_.packets[i].set(buffers[i].data() + headroom, static_cast<std::uint32_t>(frames[i].size()),
-                            static_cast<std::uint32_t>(headroom));
+      const std::size_t seen = buffers[i].size() - headroom;
+      burst_.packets[i].set(buffers[i].data() + headroom, static_cast<std::uint32_t>(seen),
+                            static_cast<std::uint32_t>(headroom), kIngressPort,
+                            static_cast<std::uint32_t>(frames[i].size() - seen));
     }
+    burst_.frames = &frames_;
+    burst_.extra_count = 0;
     pipeline_.run(publisher_.current(), burst_, now);
     pipeline_.account(burst_);
     std::vector<Answer> answers;
     for (std::size_t i = 0; i < frames.size(); ++i) {
       const PacketView& p = burst_.packets[i];
-      answers.push_back({p.outcome, Bytes(p.data, p.data + p.length), p.egress_port, p.backend, p.new_flow});
+      // Of a frame in segments what is in sight.
+      const std::uint8_t* begin = p.data;
+      const std::uint8_t* end =
+          std::min<const std::uint8_t*>(begin + p.length, buffers[i].data() + buffers[i].size());
+      answers.push_back({p.outcome, Bytes(begin, end), p.egress_port, p.backend, p.new_flow, p.length});
     }
+    extra.clear();
+    for (std::uint32_t i = 0; i < burst_.extra_count; ++i) {
+      const ExtraFrame& e = burst_.extra[i];
+      if (e.length != 0) extra.push_back({Bytes(e.data, e.data + e.length), e.egress_port});
+    }
+    frames_.clear();
     return answers;
   }
   Answer run(const PacketBuilder& one) { return run({one.build()}).front(); }
@@ -115,6 +158,9 @@ class Harness {
 
   Nanoseconds now = Nanoseconds::from_seconds(1000);
   std::uint16_t mtu = 1600;
+  std::vector<Extra> extra;  // of the last run
+  TestFrames& frames() { return frames_; }
+  static constexpr std::uint16_t kIngressPort = 5;
 
  private:
   // Nobody else reads: whatever was published before is free at once.
@@ -146,6 +192,7 @@ class Harness {
   Document document_;
   NextHops next_hops_;
   Burst burst_;
+  TestFrames frames_;
 };
 
 }  // namespace penstock::test

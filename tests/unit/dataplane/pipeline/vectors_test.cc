@@ -17,6 +17,17 @@ constexpr Vector kVectors[] = {
 #include "tests/unit/dataplane/pipeline/vectors.inc"
 };
 
+struct RareVector {
+  const char* what;
+  const char* outcome;
+  const char* in;
+  const char* out;
+};
+
+constexpr RareVector kRareVectors[] = {
+#include "tests/unit/dataplane/pipeline/rare_vectors.inc"
+};
+
 Bytes from_hex(const std::string& hex) {
   Bytes out;
   for (std::size_t i = 0; i < hex.size(); i += 2) {
@@ -79,6 +90,21 @@ TEST_P(Vectors, LeaveAsScapyBuildsThem) {
 
 INSTANTIATE_TEST_SUITE_P(Scapy, Vectors, testing::ValuesIn(kVectors),
                          [](const auto& at) { return "case" + std::to_string(at.index); });
+
+TEST(RareVectors, LeaveAsScapyBuildsThem) {
+  for (const RareVector& v : kRareVectors) {
+    Harness harness;
+    harness.apply(services());
+    const Answer answer = harness.run({from_hex(v.in)}).front();
+    ASSERT_EQ(outcome_metric(answer.outcome), v.outcome) << v.what;
+    Bytes frame = answer.frame;
+    const bool answered = answer.outcome == Outcome::kAnswered;
+    if (!answered) strip_entropy(frame);
+    EXPECT_EQ(testing::PrintToString(frame), testing::PrintToString(from_hex(v.out))) << v.what;
+    EXPECT_EQ(answer.port, answered ? Harness::kIngressPort : 3) << v.what;
+    EXPECT_EQ(harness.sum_of_outcomes(), 1U);
+  }
+}
 
 TEST(Entropy, SourcePortAndFlowLabelSpreadFlowsAndStayWithinOne) {
   Harness harness;
