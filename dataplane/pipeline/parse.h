@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -73,13 +74,26 @@ inline void read_transport(Headers& h, const std::uint8_t* transport, std::uint8
   h.kind = kKind[(flags & 7U) | (h.protocol & 16U) >> 1];
 }
 
+inline std::uint32_t load32(const std::uint8_t* at) noexcept {
+  std::uint32_t raw;
+  std::memcpy(&raw, at, sizeof raw);
+  return raw;
+}
+
+// What has to be looked at lies in two words: ether type, version and header length; fragment, TTL and
+// protocol.
+inline constexpr std::uint32_t kPlainV4 = be32(std::uint32_t{kEtherTypeIpv4} << 16 | 0x4500).raw();
+inline constexpr std::uint32_t kPlainV4Mask = be32(0xffff'ff00).raw();
+inline constexpr std::uint32_t kFragmentInWord = be32((kIpv4MoreFragments | kIpv4OffsetMask) << 16).raw();
+
 inline bool parse_plain_v4(const PacketView& p, Headers& h) noexcept {
   const auto& ip = *reinterpret_cast<const Ipv4Header*>(p.data + kEthernet);
   const std::uint8_t* transport = p.data + kEthernet + kIpv4;
+  const std::uint32_t word = load32(p.data + kEthernet + offsetof(Ipv4Header, fragment));
   h.ip_length = ip.total_length.host();
-  h.protocol = ip.protocol;
-  if (ip.version_ihl != 0x45 || (ip.fragment.raw() & kFragmentRaw) != 0 || ip.ttl <= 1 ||
-      h.ip_length > p.length - kEthernet || h.ip_length <= kIpv4 + kTransportFloor[h.protocol]) {
+  h.protocol = static_cast<std::uint8_t>(word >> 24);
+  if ((word & kFragmentInWord) != 0 || (word >> 16 & 0xff) <= 1 || h.ip_length > p.length - kEthernet ||
+      h.ip_length <= kIpv4 + kTransportFloor[h.protocol]) {
     return false;
   }
   h.is_v6 = false;
@@ -112,10 +126,10 @@ inline bool parse_plain(const PacketView& p, Headers& h) noexcept {
   // Enough for either family's addresses, ports and TCP flags; every padded Ethernet frame of IPv4 is.
   if (p.length < kEthernet + kIpv4 + kTcpFlagsOffset + 1) [[unlikely]]
     return false;
-  std::uint16_t ether_type;
-  std::memcpy(&ether_type, p.data + 12, sizeof ether_type);
-  if (ether_type == be16(kEtherTypeIpv4).raw()) return parse_plain_v4(p, h);
-  if (ether_type != be16(kEtherTypeIpv6).raw() || p.length < kEthernet + kIpv6 + kTcpFlagsOffset + 1)
+  const std::uint32_t word = load32(p.data + 12);
+  if ((word & kPlainV4Mask) == kPlainV4) return parse_plain_v4(p, h);
+  if (static_cast<std::uint16_t>(word) != be16(kEtherTypeIpv6).raw() ||
+      p.length < kEthernet + kIpv6 + kTcpFlagsOffset + 1)
     return false;
   return parse_plain_v6(p, h);
 }

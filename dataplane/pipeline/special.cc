@@ -4,7 +4,7 @@
 
 namespace penstock {
 
-void classify_special(const Snapshot& snapshot, const Headers&, PacketView& packet) noexcept {
+void classify_special(const Snapshot& snapshot, Headers, PacketView& packet) noexcept {
   const SpecialService& special = *snapshot.service(packet.service).special;
   if (special.nat) packet.aside = Aside::kNat;
   if (special.quic != nullptr) {

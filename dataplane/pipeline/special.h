@@ -10,7 +10,6 @@ namespace penstock {
 
 /// The packet has been accepted for `p.service`, with the hash of its 5-tuple. Gives it the hash that its
 /// service wants, or sends it aside.
-[[gnu::cold]] void classify_special(const Snapshot& snapshot, const Headers& headers,
-                                    PacketView& packet) noexcept;
+[[gnu::cold]] void classify_special(const Snapshot& snapshot, Headers headers, PacketView& packet) noexcept;
 
 }  // namespace penstock
