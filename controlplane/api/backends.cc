@@ -8,6 +8,7 @@
 #include "controlplane/api/services.h"
 #include "controlplane/model/rules.h"
 #include "controlplane/model/service_document.h"
+#include "controlplane/model/service_rules.h"
 
 namespace penstock {
 namespace {

@@ -3,6 +3,8 @@
 #include <initializer_list>
 #include <utility>
 
+#include "controlplane/model/wire.h"
+
 namespace penstock {
 namespace {
 
@@ -92,8 +94,9 @@ void node_families(std::string& out, const std::vector<ObservedNode>& nodes) {
   for (const ObservedNode& n : nodes) {
     if (!n.connected || !n.status) continue;
     for (const proto::NodeServiceStats& s : n.status->services()) {
-      const std::string protocol = s.protocol() == proto::TCP ? "tcp" : "udp";
-      const std::string port = std::to_string(s.port());
+      const VipKey key = ports_of(s);
+      const std::string protocol = key.protocol_text();
+      const std::string port = key.port_text();
       packets.sample({{"node", n.id}, {"vip", s.vip()}, {"protocol", protocol}, {"port", port}}, s.packets());
     }
   }

@@ -3,6 +3,7 @@
 #include "controlplane/api/problem.h"
 #include "controlplane/api/resource.h"
 #include "controlplane/api/seconds_ago.h"
+#include "controlplane/model/wire.h"
 
 namespace penstock {
 namespace {
@@ -26,9 +27,10 @@ json describe(const ObservedNode& node) {
     out["interfaces"].push_back({{"name", i.name()}, {"xdp_mode", i.xdp_mode()}});
   }
   for (const proto::NodeServiceStats& s : node.status->services()) {
+    const VipKey key = ports_of(s);
     out["services"].push_back({{"vip", s.vip()},
-                               {"protocol", s.protocol() == proto::TCP ? "tcp" : "udp"},
-                               {"port", s.port()},
+                               {"protocol", key.protocol_text()},
+                               {"port", key.is_one_port() ? json(key.port) : json(key.port_text())},
                                {"packets", s.packets()},
                                {"bytes", s.bytes()}});
   }

@@ -51,7 +51,7 @@ class Services {
     const Body body = json_body(request);
     if (!body.json) return body.error;
     Problems problems;
-    auto services = parse_services(*body.json, problems);
+    auto services = parse_services(*body.json, problems, desired_.now().get());
     if (!services) return refused(problems);
     Change change;
     for (const auto& [id, service] : desired_.now()->services) change.delete_services.push_back(id);
@@ -110,7 +110,9 @@ class Services {
   HttpResponse take(json document, const std::string& id, unsigned status) {
     Problems problems;
     settle_id(document, id, problems);
-    auto service = parse_service(document, "", problems);
+    const auto before = desired_.now()->services.find(id);
+    const bool exists = before != desired_.now()->services.end();
+    auto service = parse_service(document, "", problems, exists ? before->second.get() : nullptr);
     if (!problems.empty()) return refused(problems);
     return put_service(desired_, std::move(*service), status);
   }

@@ -97,18 +97,18 @@ Status Commands::apply(const std::string& text) {
   return Ok{};
 }
 
+Status Commands::create_service(const std::string& id, const ServiceFlags& flags) {
+  auto service = to_json(flags);
+  if (!service) return service.error();
+  (*service)["id"] = id;
+  auto written = rest_.post({"services"}, *service);
+  return written ? print(*written, "service " + id + " created") : Status(written.error());
+}
+
 Status Commands::set_service(const std::string& id, const ServiceFlags& flags) {
-  Json change = Json::object();
-  if (flags.vip) change["vip"] = *flags.vip;
-  if (flags.protocol) change["protocol"] = *flags.protocol;
-  if (flags.port) change["port"] = *flags.port;
-  if (flags.encap) change["encap"] = *flags.encap;
-  if (flags.table_size) change["table_size"] = *flags.table_size;
-  for (const std::string& text : flags.backends) {
-    auto backend = backend_from_text(text);
-    if (!backend) return backend.error();
-    change["backends"].push_back(*backend);
-  }
+  auto given = to_json(flags);
+  if (!given) return given.error();
+  const Json& change = *given;
   if (change.empty()) return invalid("", "nothing to set; see penstockctl set service --help");
   auto written = rest_.patch({"services", id}, change);
   if (!written && written.error().code == ErrorCode::kNotFound) {
@@ -123,11 +123,8 @@ Status Commands::set_service(const std::string& id, const ServiceFlags& flags) {
 Status Commands::set_backend(const std::string& text, const BackendFlags& flags) {
   auto names = service_and_backend(text);
   if (!names) return names.error();
-  Json change = Json::object();
-  if (flags.address) change["address"] = *flags.address;
-  if (flags.weight) change["weight"] = *flags.weight;
-  if (flags.drain) change["drain"] = *flags.drain;
-  if (change.empty()) return invalid("", "nothing to set; give --weight, --address or --drain");
+  const Json change = to_json(flags);
+  if (change.empty()) return invalid("", "nothing to set; see penstockctl set backend --help");
   const RestClient::Path path{"services", names->first, "backends", names->second};
   auto written = rest_.patch(path, change);
   // A new backend needs an address; without one, "not found" is the better answer.

@@ -2,29 +2,13 @@
 // Error is printed by the caller. One thread.
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <ostream>
 #include <string>
-#include <vector>
 
 #include "controlplane/ctl/rest_client.h"
+#include "controlplane/ctl/service_flags.h"
 
 namespace penstock {
-
-/// What `set service` was given; what is not given stays as it is, or takes the server's default in a new
-/// service.
-struct ServiceFlags {
-  std::optional<std::string> vip, protocol, encap;
-  std::optional<std::uint32_t> port, table_size;
-  std::vector<std::string> backends;  // backend_from_text(); replaces the whole list
-};
-
-struct BackendFlags {
-  std::optional<std::string> address;
-  std::optional<std::uint32_t> weight;
-  std::optional<bool> drain;
-};
 
 class Commands {
  public:
@@ -38,6 +22,9 @@ class Commands {
 
   /// text: one service document, or {"services": [...]}. Goes on past a refused service and then fails.
   Status apply(const std::string& text);
+  /// Refused when the service exists.
+  Status create_service(const std::string& id, const ServiceFlags& flags);
+  /// Creates or changes.
   Status set_service(const std::string& id, const ServiceFlags& flags);
   Status set_backend(const std::string& service_and_backend, const BackendFlags& flags);
   Status remove(const std::string& kind, const std::string& id);

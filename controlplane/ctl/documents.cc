@@ -1,8 +1,5 @@
 #include "controlplane/ctl/documents.h"
 
-#include <charconv>
-#include <sstream>
-
 #include "controlplane/ctl/table.h"
 
 namespace penstock {
@@ -34,15 +31,6 @@ const Json& list(const Json& object, const char* key) {
 
 std::string count(const Json& array) { return std::to_string(array.size()); }
 
-Result<Json> number(const std::string& key, const std::string& text) {
-  unsigned value = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (ec != std::errc() || end != text.data() + text.size()) {
-    return invalid(key, "'" + text + "' is not a whole number");
-  }
-  return Json(value);
-}
-
 }  // namespace
 
 std::string services_table(const Json& services) {
@@ -58,11 +46,11 @@ std::string services_table(const Json& services) {
 }
 
 std::string backends_table(const Json& services) {
-  Table table({{"SERVICE"}, {"BACKEND"}, {"ADDRESS"}, {"WEIGHT", true}, {"DRAIN"}});
+  Table table({{"SERVICE"}, {"BACKEND"}, {"ADDRESS"}, {"PORT", true}, {"WEIGHT", true}, {"DRAIN"}});
   for (const Json& service : services) {
     for (const Json& backend : list(service, "backends")) {
-      table.add({cell(service, "id"), cell(backend, "id"), cell(backend, "address"), cell(backend, "weight"),
-                 cell(backend, "drain")});
+      table.add({cell(service, "id"), cell(backend, "id"), cell(backend, "address"), cell(backend, "port"),
+                 cell(backend, "weight"), cell(backend, "drain")});
     }
   }
   return table.text();
@@ -109,34 +97,6 @@ std::string status_table(const Json& status) {
   table.add({cell(status, "version"), cell(status, "generation"), cell(status, "gateways_connected"),
              cell(status, "nodes_connected")});
   return table.text();
-}
-
-Result<Json> backend_from_text(const std::string& text) {
-  Json backend = Json::object();
-  std::istringstream parts(text);
-  for (std::string part; std::getline(parts, part, ',');) {
-    const auto equals = part.find('=');
-    const std::string key = part.substr(0, equals);
-    if (equals == std::string::npos ||
-        (key != "id" && key != "address" && key != "weight" && key != "drain")) {
-      return invalid("--backend", "'" + part + "' is not one of id=, address=, weight=, drain=");
-    }
-    if (backend.contains(key)) return invalid("--backend", key + " is given twice in '" + text + "'");
-    const std::string value = part.substr(equals + 1);
-    if (key == "weight") {
-      auto weight = number("--backend weight", value);
-      if (!weight) return weight.error();
-      backend[key] = *weight;
-    } else if (key == "drain") {
-      if (value != "true" && value != "false") return invalid("--backend drain", "must be true or false");
-      backend[key] = value == "true";
-    } else {
-      backend[key] = value;
-    }
-  }
-  if (!backend.contains("id")) return invalid("--backend", "'" + text + "' has no id=");
-  if (!backend.contains("address")) return invalid("--backend", "'" + text + "' has no address=");
-  return backend;
 }
 
 Result<std::pair<std::string, std::string>> service_and_backend(const std::string& text) {

@@ -29,6 +29,7 @@ class RestClient {
   Result<Json> get(const Path& path) const { return call("GET", path, nullptr); }
   Result<Json> put(const Path& path, const Json& body) const { return call("PUT", path, &body); }
   Result<Json> post(const Path& path) const { return call("POST", path, nullptr); }
+  Result<Json> post(const Path& path, const Json& body) const { return call("POST", path, &body); }
   /// A JSON merge patch (RFC 7396).
   Result<Json> patch(const Path& path, const Json& body) const { return call("PATCH", path, &body); }
   /// Null when the server has nothing to say.

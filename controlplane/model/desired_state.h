@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,13 @@
 
 namespace penstock {
 
-enum class Encap : std::uint8_t { kGue, kIpip };
+enum class Encap : std::uint8_t { kGue, kIpip, kGre, kVxlan, kL2dsr, kNat };
+
+/// What becomes of a packet that, encapsulated, exceeds the MTU towards its backend.
+enum class TooBig : std::uint8_t {
+  kReply,     // fragmentation needed or packet too big to the sender
+  kFragment,  // the outer packet is fragmented
+};
 
 /// One server address of a service.
 struct Backend {
@@ -23,8 +30,42 @@ struct Backend {
   IpAddr address;            // need not be of the VIP's family
   std::uint32_t weight = 1;  // 0–kMaxWeight, relative, unitless; 0 gets no new flow
   bool drain = false;        // no new flow, established flows stay
+  std::uint16_t port = 0;    // kNat: where it listens; 0 = the packet's own destination port
+  MacAddr mac{};             // kVxlan: destination of the inner Ethernet header
+  std::vector<std::uint8_t> quic_server_id{};  // what the server encodes in its connection IDs
 
   bool operator==(const Backend&) const = default;
+};
+
+/// How packets travel to the backends, beyond the encapsulation's name.
+struct Forwarding {
+  bool udp_checksum = false;             // kGue, kVxlan
+  std::optional<std::uint32_t> gre_key;  // kGre, RFC 2890
+  std::uint32_t vxlan_vni = 0;           // kVxlan: 1–kMaxVxlanVni
+  TooBig too_big = TooBig::kReply;       // not kL2dsr, not kNat
+  bool proxy_protocol = false;           // kNat of TCP: version 2 tells the client's address
+
+  bool operator==(const Forwarding&) const = default;
+};
+
+/// All flows of one source prefix go to one backend. Bits; 0 = that family by flow.
+struct SourceAffinity {
+  std::uint8_t ipv4_prefix = 0;
+  std::uint8_t ipv6_prefix = 0;
+
+  bool operator==(const SourceAffinity&) const = default;
+};
+
+using QuicKey = std::array<std::uint8_t, kQuicKeyBytes>;
+
+/// Routable connection IDs, draft-ietf-quic-load-balancers: what one value of the rotation bits means.
+struct QuicConfig {
+  std::uint8_t rotation = 0;
+  std::uint8_t server_id_length = 0;
+  std::uint8_t nonce_length = 0;
+  std::optional<QuicKey> key;  // AES-128, a secret; none: in the clear
+
+  bool operator==(const QuicConfig&) const = default;
 };
 
 struct IdleTimeouts {
@@ -43,6 +84,10 @@ struct Service {
   std::uint32_t table_size = 0;  // Maglev slots, a prime; 0 = by the number of backends
   IdleTimeouts idle_timeouts;
   std::vector<Backend> backends;
+  Forwarding forwarding;
+  SourceAffinity affinity;
+  std::vector<QuicConfig> quic;  // empty: not by connection ID
+  bool one_shot = false;         // UDP: each datagram by itself, without a flow entry
 
   bool operator==(const Service&) const = default;
 };

@@ -1,5 +1,6 @@
-// The rules between services: ids and VIP keys are unique, no VIP is a backend's address, and there are not
-// too many. Within one service the parser has already checked everything.
+// The rules between services: ids and VIP keys are unique, port ranges of one VIP do not overlap, no
+// backend's address is a VIP or within one, and there are not too many. Within one service the parser has
+// already checked everything.
 #pragma once
 
 #include <span>

@@ -1,10 +1,14 @@
 #include "controlplane/model/service_document.h"
 
-#include <map>
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "controlplane/model/object_reader.h"
 #include "controlplane/model/rules.h"
+#include "controlplane/model/service_names.h"
+#include "controlplane/model/service_rules.h"
+#include "penstock/config/vip_prefix.h"
 
 namespace penstock {
 namespace {
@@ -20,6 +24,15 @@ std::string parse_id(ObjectReader& reader) {
   return *id;
 }
 
+/// What can be neither a VIP nor a backend.
+void check_host_address(const IpAddr& address, const std::string& key, ObjectReader& reader) {
+  static constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (!address.is_unicast()) reader.complain(key, "'" + address.text() + "' is not a unicast address");
+  if (address.is_v6() && std::equal(kMapped.begin(), kMapped.end(), address.data())) {
+    reader.complain(key, "'" + address.text() + "' is an IPv4-mapped address: write it as IPv4");
+  }
+}
+
 IpAddr parse_address(ObjectReader& reader, const std::string& key) {
   const auto written = reader.required_text(key);
   if (!written) return {};
@@ -31,23 +44,73 @@ IpAddr parse_address(ObjectReader& reader, const std::string& key) {
     reader.complain(key, address.error().message);
     return {};
   }
-  if (!address->is_unicast()) reader.complain(key, "'" + *written + "' is not a unicast address");
+  check_host_address(*address, key, reader);
   return *address;
+}
+
+void parse_key_vip(ObjectReader& reader, VipKey& key) {
+  const auto written = reader.required_text("vip");
+  if (!written) return;
+  const auto vip = parse_vip(*written);
+  if (!vip) return reader.complain("vip", vip.error().message);
+  check_host_address(vip->first, "vip", reader);
+  key.vip = vip->first;
+  key.prefix_length = vip->length;
+}
+
+void parse_key_port(ObjectReader& reader, VipKey& key) {
+  const json* value = reader.member("port");
+  if (value == nullptr || value->is_number()) {
+    key.port = static_cast<std::uint16_t>(reader.required_number("port", 1, 65535).value_or(0));
+    return;
+  }
+  const auto range =
+      value->is_string() ? ports_from_text(value->get_ref<const std::string&>()) : std::nullopt;
+  if (!range) {
+    return reader.complain("port", "must be 1–65535, a range such as \"8000-8999\", or \"*\" for every port");
+  }
+  key.port = range->first;
+  key.last_port = range->last;
 }
 
 std::uint8_t parse_protocol(ObjectReader& reader) {
   const auto name = reader.required_text("protocol");
   if (!name) return 0;
-  if (*name == "tcp") return kProtoTcp;
-  if (*name == "udp") return kProtoUdp;
-  reader.complain("protocol", "must be tcp or udp");
-  return 0;
+  const auto protocol = protocol_named(*name);
+  if (!protocol) reader.complain("protocol", std::string("must be ") + kProtocolNames);
+  return protocol.value_or(0);
 }
 
 Encap parse_encap(ObjectReader& reader) {
-  const std::string name = reader.text_or("encap", "gue");
-  if (name != "gue" && name != "ipip") reader.complain("encap", "must be gue or ipip");
-  return name == "ipip" ? Encap::kIpip : Encap::kGue;
+  const auto encap = encap_named(reader.text_or("encap", "gue"));
+  if (!encap) reader.complain("encap", std::string("must be ") + kEncapNames);
+  return encap.value_or(Encap::kGue);
+}
+
+MacAddr parse_mac(ObjectReader& reader) {
+  if (reader.member("mac") == nullptr) return {};
+  const auto written = reader.required_text("mac");
+  if (!written) return {};
+  const auto mac = MacAddr::parse(*written);
+  if (!mac || mac->text().size() != written->size()) {
+    reader.complain("mac", "must be a MAC address such as 02:00:00:00:00:01");
+    return {};
+  }
+  if (*mac == MacAddr{} || (mac->bytes[0] & 1) != 0) {
+    reader.complain("mac", "must be the address of one host, not zero and not a group");
+  }
+  return *mac;
+}
+
+std::vector<std::uint8_t> parse_server_id(ObjectReader& reader) {
+  if (reader.member("quic_server_id") == nullptr) return {};
+  const auto written = reader.required_text("quic_server_id");
+  if (!written) return {};
+  auto id = bytes_from_hex(*written);
+  if (id && !id->empty() && id->size() <= kMaxQuicServerIdLength) return std::move(*id);
+  reader.complain("quic_server_id", "must be 1–" + std::to_string(kMaxQuicServerIdLength) +
+                                        " octets, each as two hexadecimal digits");
+  return {};
 }
 
 IdleTimeouts parse_idle_timeouts(ObjectReader& service, Problems& problems) {
@@ -66,14 +129,6 @@ IdleTimeouts parse_idle_timeouts(ObjectReader& service, Problems& problems) {
   return out;
 }
 
-bool is_prime(std::uint32_t n) {
-  if (n < 2) return false;
-  for (std::uint64_t d = 2; d * d <= n; ++d) {
-    if (n % d == 0) return false;
-  }
-  return true;
-}
-
 std::vector<Backend> parse_backends(ObjectReader& service, Problems& problems) {
   std::vector<Backend> out;
   const json* list = service.required_list("backends");
@@ -86,6 +141,16 @@ std::vector<Backend> parse_backends(ObjectReader& service, Problems& problems) {
   return out;
 }
 
+/// The service in `state` that `document` replaces, if any.
+const Service* same_id(const json& document, const DesiredState& state) {
+  const auto id = document.is_object() ? document.find("id") : document.end();
+  if (!document.is_object() || id == document.end() || !id->is_string()) return nullptr;
+  const auto found = state.services.find(id->get_ref<const std::string&>());
+  return found == state.services.end() ? nullptr : found->second.get();
+}
+
+json port_json(const VipKey& key) { return key.is_one_port() ? json(key.port) : json(key.port_text()); }
+
 }  // namespace
 
 std::optional<Backend> parse_backend(const json& document, const std::string& path, Problems& problems) {
@@ -96,59 +161,42 @@ std::optional<Backend> parse_backend(const json& document, const std::string& pa
   out.address = parse_address(reader, "address");
   out.weight = reader.number_or("weight", 0, kMaxWeight, out.weight);
   out.drain = reader.flag_or("drain", out.drain);
+  if (reader.member("port") != nullptr) {
+    out.port = static_cast<std::uint16_t>(reader.required_number("port", 1, 65535).value_or(0));
+  }
+  out.mac = parse_mac(reader);
+  out.quic_server_id = parse_server_id(reader);
   reader.finish();
   if (problems.size() != before) return std::nullopt;
   return out;
 }
 
-std::optional<Service> parse_service(const json& document, const std::string& path, Problems& problems) {
-  const std::size_t before = problems.size();
+std::optional<Service> parse_service(const json& document, const std::string& path, Problems& problems,
+                                     const Service* before) {
+  static const std::vector<QuicConfig> kNone;
+  const std::size_t problems_before = problems.size();
   ObjectReader reader(document, path, problems);
   Service out;
   out.id = parse_id(reader);
-  out.key.vip = parse_address(reader, "vip");
+  parse_key_vip(reader, out.key);
   out.key.protocol = parse_protocol(reader);
-  out.key.port = static_cast<std::uint16_t>(reader.required_number("port", 1, 65535).value_or(0));
+  parse_key_port(reader, out.key);
   out.encap = parse_encap(reader);
   out.table_size = reader.number_or("table_size", 0, kMaxTableSize, 0);
   out.idle_timeouts = parse_idle_timeouts(reader, problems);
-  const std::size_t before_backends = problems.size();
+  out.forwarding = parse_forwarding(reader, problems);
+  out.affinity = parse_affinity(reader, problems);
+  out.quic = parse_quic(reader, problems, before == nullptr ? kNone : before->quic);
+  out.one_shot = reader.flag_or("one_shot", false);
   out.backends = parse_backends(reader, problems);
   reader.finish();
-  if (document.is_object() && problems.size() == before_backends) check_backends(out, path, problems);
-  if (problems.size() != before) return std::nullopt;
+  // What stands in for a field that was refused would only raise more complaints.
+  if (problems.size() == problems_before) {
+    check_options(out, path, problems);
+    check_backends(out, path, problems);
+  }
+  if (problems.size() != problems_before) return std::nullopt;
   return out;
-}
-
-void check_backends(const Service& service, const std::string& path, Problems& problems) {
-  const std::string list = field_path(path, "backends");
-  const std::size_t count = service.backends.size();
-  if (count == 0) problems.push_back({list, "must not be empty"});
-  if (count > kMaxBackendsPerService) {
-    problems.push_back({list, "must be at most " + std::to_string(kMaxBackendsPerService) + " backends"});
-  }
-  if (service.table_size != 0 && (!is_prime(service.table_size) || service.table_size < count)) {
-    problems.push_back(
-        {field_path(path, "table_size"),
-         "must be 0 or a prime of at least the number of backends (" + std::to_string(count) + ")"});
-  }
-  std::map<std::string, std::size_t> ids;
-  std::map<IpAddr, std::size_t> addresses;
-  for (std::size_t i = 0; i < count; ++i) {
-    const Backend& backend = service.backends[i];
-    const std::string at = list + "[" + std::to_string(i) + "]";
-    if (const auto [first, fresh] = ids.emplace(backend.id, i); !fresh) {
-      problems.push_back({at + ".id", "'" + backend.id + "' is also the id of " + list + "[" +
-                                          std::to_string(first->second) + "]"});
-    }
-    if (const auto [first, fresh] = addresses.emplace(backend.address, i); !fresh) {
-      problems.push_back({at + ".address", backend.address.text() + " is also the address of " + list + "[" +
-                                               std::to_string(first->second) + "]"});
-    }
-    if (backend.address == service.key.vip) {
-      problems.push_back({at + ".address", backend.address.text() + " is the service's own VIP"});
-    }
-  }
 }
 
 std::optional<GatewayPolicy> parse_gateway(const json& document, const std::string& path,
@@ -163,8 +211,9 @@ std::optional<GatewayPolicy> parse_gateway(const json& document, const std::stri
   return out;
 }
 
-std::optional<std::vector<Service>> parse_services(const json& document, Problems& problems) {
-  const std::size_t before = problems.size();
+std::optional<std::vector<Service>> parse_services(const json& document, Problems& problems,
+                                                   const DesiredState* before) {
+  const std::size_t problems_before = problems.size();
   ObjectReader reader(document, "", problems);
   const json* list = reader.member("services");
   reader.finish();
@@ -174,39 +223,50 @@ std::optional<std::vector<Service>> parse_services(const json& document, Problem
   }
   std::vector<Service> out;
   for (std::size_t i = 0; i < list->size(); ++i) {
-    auto service = parse_service((*list)[i], "services[" + std::to_string(i) + "]", problems);
+    auto service = parse_service((*list)[i], "services[" + std::to_string(i) + "]", problems,
+                                 before == nullptr ? nullptr : same_id((*list)[i], *before));
     if (service) out.push_back(std::move(*service));
   }
   // Indices in the rules' messages are those of `out`, which are the operator's only while nothing was left
   // out.
-  if (problems.size() == before) check_services(out, problems);
-  if (problems.size() != before) return std::nullopt;
+  if (problems.size() == problems_before) check_services(out, problems);
+  if (problems.size() != problems_before) return std::nullopt;
   return out;
 }
 
 json to_json(const Backend& backend) {
-  return {{"id", backend.id},
-          {"address", backend.address.text()},
-          {"weight", backend.weight},
-          {"drain", backend.drain}};
+  json out = {{"id", backend.id},
+              {"address", backend.address.text()},
+              {"weight", backend.weight},
+              {"drain", backend.drain}};
+  if (backend.port != 0) out["port"] = backend.port;
+  if (backend.mac != MacAddr{}) out["mac"] = backend.mac.text();
+  const auto& server_id = backend.quic_server_id;
+  if (!server_id.empty()) out["quic_server_id"] = hex(server_id.data(), server_id.size());
+  return out;
 }
 
-json to_json(const Service& service) {
+json to_json(const Service& service, Secrets secrets) {
   json backends = json::array();
   for (const Backend& backend : service.backends) backends.push_back(to_json(backend));
   const IdleTimeouts& idle = service.idle_timeouts;
-  return {{"id", service.id},
-          {"vip", service.key.vip.text()},
-          {"protocol", service.key.protocol == kProtoTcp ? "tcp" : "udp"},
-          {"port", service.key.port},
-          {"encap", service.encap == Encap::kGue ? "gue" : "ipip"},
-          {"table_size", service.table_size},
-          {"idle_timeouts",
-           {{"tcp_syn_seconds", idle.tcp_syn_seconds},
-            {"tcp_established_seconds", idle.tcp_established_seconds},
-            {"tcp_closing_seconds", idle.tcp_closing_seconds},
-            {"udp_seconds", idle.udp_seconds}}},
-          {"backends", std::move(backends)}};
+  json out = {{"id", service.id},
+              {"vip", service.key.vip_text()},
+              {"protocol", service.key.protocol_text()},
+              {"port", port_json(service.key)},
+              {"encap", name_of(service.encap)},
+              {"table_size", service.table_size},
+              {"idle_timeouts",
+               {{"tcp_syn_seconds", idle.tcp_syn_seconds},
+                {"tcp_established_seconds", idle.tcp_established_seconds},
+                {"tcp_closing_seconds", idle.tcp_closing_seconds},
+                {"udp_seconds", idle.udp_seconds}}},
+              {"backends", std::move(backends)}};
+  if (service.forwarding != Forwarding{}) out["forwarding"] = to_json(service.forwarding);
+  if (service.affinity != SourceAffinity{}) out["affinity"] = to_json(service.affinity);
+  if (!service.quic.empty()) out["quic"] = to_json(service.quic, secrets);
+  if (service.one_shot) out["one_shot"] = true;
+  return out;
 }
 
 json to_json(const GatewayPolicy& gateway) { return {{"id", gateway.id}, {"announce", gateway.announce}}; }

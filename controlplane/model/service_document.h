@@ -4,6 +4,11 @@
 //    "idle_timeouts":{"tcp_syn_seconds":10,…},
 //    "backends":[{"id":"be1","address":"10.0.31.2","weight":1,"drain":false}]}
 //
+// "vip" may be a prefix, "203.0.113.0/24"; "port" a range, "8000-8999", or "*"; "protocol" tcp, udp, sctp or
+// any; "encap" gue, ipip, gre, vxlan, l2dsr or nat. A backend may have "port" (nat), "mac" (vxlan) and
+// "quic_server_id" (hexadecimal). "forwarding", "affinity" and "quic" are service_options.h; "one_shot":true
+// makes a UDP service do without flow entries. What is left out has its default and is left out again.
+//
 // Parsing checks all that can be known from the one document; what depends on other services is rules.h.
 #pragma once
 
@@ -14,28 +19,28 @@
 
 #include "controlplane/model/desired_state.h"
 #include "controlplane/model/problems.h"
+#include "controlplane/model/service_options.h"
 #include "penstock/config/limits.h"
 
 namespace penstock {
 
 /// The value, or nothing and at least one more problem. `path` is where `document` stands in what the
-/// operator sent, "services[3]" or empty; every problem's field starts with it.
+/// operator sent, "services[3]" or empty; every problem's field starts with it. `before` is the service that
+/// this one replaces: a QUIC key that is given by its fingerprint is taken over from it.
 [[nodiscard]] std::optional<Service> parse_service(const nlohmann::json& document, const std::string& path,
-                                                   Problems& problems);
+                                                   Problems& problems, const Service* before = nullptr);
 [[nodiscard]] std::optional<Backend> parse_backend(const nlohmann::json& document, const std::string& path,
                                                    Problems& problems);
 [[nodiscard]] std::optional<GatewayPolicy> parse_gateway(const nlohmann::json& document,
                                                          const std::string& path, Problems& problems);
 
 /// {"services":[…]}: a whole set, also checked against itself (rules.h). An empty list is a valid set.
+/// `before` holds the services that it replaces.
 [[nodiscard]] std::optional<std::vector<Service>> parse_services(const nlohmann::json& document,
-                                                                 Problems& problems);
+                                                                 Problems& problems,
+                                                                 const DesiredState* before = nullptr);
 
-/// Checks what parse_service checks about the backends together: at least one, ids and addresses unique,
-/// their number. For a service that was assembled rather than parsed.
-void check_backends(const Service& service, const std::string& path, Problems& problems);
-
-[[nodiscard]] nlohmann::json to_json(const Service& service);
+[[nodiscard]] nlohmann::json to_json(const Service& service, Secrets secrets = Secrets::kHidden);
 [[nodiscard]] nlohmann::json to_json(const Backend& backend);
 [[nodiscard]] nlohmann::json to_json(const GatewayPolicy& gateway);
 

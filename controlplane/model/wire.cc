@@ -6,19 +6,62 @@
 namespace penstock {
 namespace {
 
+// The wire numbers protocols as IANA does, and so does VipKey.
+static_assert(proto::TCP == kProtoTcp && proto::UDP == kProtoUdp && proto::SCTP == kProtoSctp &&
+              proto::ANY_PROTOCOL == kAnyProtocol);
 proto::Protocol wire_protocol(const Service& service) {
-  return service.key.protocol == kProtoTcp ? proto::TCP : proto::UDP;
+  return static_cast<proto::Protocol>(service.key.protocol);
 }
 
 proto::Encap wire_encap(const Service& service) {
-  return service.encap == Encap::kGue ? proto::GUE : proto::IPIP;
+  switch (service.encap) {
+    case Encap::kGue:
+      return proto::GUE;
+    case Encap::kIpip:
+      return proto::IPIP;
+    case Encap::kGre:
+      return proto::GRE;
+    case Encap::kVxlan:
+      return proto::VXLAN;
+    case Encap::kL2dsr:
+      return proto::L2DSR;
+    case Encap::kNat:
+      return proto::NAT;
+  }
+  return proto::ENCAP_UNSPECIFIED;
+}
+
+void fill(const Backend& backend, proto::Backend& out) {
+  out.set_id(backend.id);
+  out.set_address(backend.address.text());
+  out.set_weight(backend.weight);
+  out.set_drain(backend.drain);
+  out.set_port(backend.port);
+  if (backend.mac != MacAddr{}) out.set_mac(backend.mac.text());
+  out.set_quic_server_id(backend.quic_server_id.data(), backend.quic_server_id.size());
+}
+
+void fill(const Forwarding& forwarding, proto::Forwarding& out) {
+  out.set_udp_checksum(forwarding.udp_checksum);
+  if (forwarding.gre_key) out.set_gre_key(*forwarding.gre_key);
+  out.set_vxlan_vni(forwarding.vxlan_vni);
+  out.set_too_big(forwarding.too_big == TooBig::kReply ? proto::TOO_BIG_REPLY : proto::TOO_BIG_FRAGMENT);
+  out.set_proxy_protocol(forwarding.proxy_protocol);
+}
+
+void fill(const QuicConfig& config, proto::QuicLb::Config& out) {
+  out.set_rotation(config.rotation);
+  out.set_server_id_length(config.server_id_length);
+  out.set_nonce_length(config.nonce_length);
+  if (config.key) out.set_key(config.key->data(), config.key->size());
 }
 
 void fill(const Service& service, proto::Service& out) {
   out.set_id(service.id);
-  out.set_vip(service.key.vip.text());
+  out.set_vip(service.key.vip_text());
   out.set_protocol(wire_protocol(service));
   out.set_port(service.key.port);
+  out.set_last_port(service.key.last_port);
   out.set_encap(wire_encap(service));
   out.set_table_size(service.table_size);
   proto::IdleTimeouts& idle = *out.mutable_idle_timeouts();
@@ -26,13 +69,14 @@ void fill(const Service& service, proto::Service& out) {
   idle.set_tcp_established_seconds(service.idle_timeouts.tcp_established_seconds);
   idle.set_tcp_closing_seconds(service.idle_timeouts.tcp_closing_seconds);
   idle.set_udp_seconds(service.idle_timeouts.udp_seconds);
-  for (const Backend& backend : service.backends) {
-    proto::Backend& to = *out.add_backends();
-    to.set_id(backend.id);
-    to.set_address(backend.address.text());
-    to.set_weight(backend.weight);
-    to.set_drain(backend.drain);
+  for (const Backend& backend : service.backends) fill(backend, *out.add_backends());
+  if (service.forwarding != Forwarding{}) fill(service.forwarding, *out.mutable_forwarding());
+  if (service.affinity != SourceAffinity{}) {
+    out.mutable_affinity()->set_ipv4_prefix(service.affinity.ipv4_prefix);
+    out.mutable_affinity()->set_ipv6_prefix(service.affinity.ipv6_prefix);
   }
+  for (const QuicConfig& config : service.quic) fill(config, *out.mutable_quic()->add_configs());
+  out.set_one_shot(service.one_shot);
 }
 
 }  // namespace
@@ -46,8 +90,17 @@ proto::DataplaneConfig to_dataplane_config(const DesiredState& state) {
   return out;
 }
 
+VipKey ports_of(const proto::NodeServiceStats& service) {
+  VipKey key;
+  key.protocol = static_cast<std::uint8_t>(service.protocol());
+  key.port = static_cast<std::uint16_t>(service.port());
+  key.last_port = static_cast<std::uint16_t>(service.last_port());
+  return key;
+}
+
 NodeIndex::NodeIndex(const DesiredState& state) : generation_(state.generation) {
   for (const auto& [id, service] : state.services) {
+    if (service->encap == Encap::kNat) continue;  // its backends see packets to their own addresses only
     for (const Backend& backend : service->backends) by_address_[backend.address].push_back(service);
   }
 }
@@ -63,9 +116,10 @@ proto::NodeDirective NodeIndex::directive(std::span<const IpAddr> addresses) con
   out.set_generation(generation_);
   for (const auto& [key, service] : services) {
     proto::NodeService& to = *out.add_services();
-    to.set_vip(key.vip.text());
+    to.set_vip(key.vip_text());
     to.set_protocol(wire_protocol(*service));
     to.set_port(key.port);
+    to.set_last_port(key.last_port);
     to.set_encap(wire_encap(*service));
   }
   return out;

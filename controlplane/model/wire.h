@@ -15,6 +15,9 @@ namespace penstock {
 /// Everything a dataplane needs, services in the order of their ids. Any thread.
 [[nodiscard]] proto::DataplaneConfig to_dataplane_config(const DesiredState& state);
 
+/// Protocol and ports of what a node reports, for their texts; the VIP is left out.
+[[nodiscard]] VipKey ports_of(const proto::NodeServiceStats& service);
+
 /// Which services have a backend at an address. Built once per generation, so that 5,000 nodes are served by
 /// as many look-ups instead of as many walks over all backends. Immutable after construction; any thread.
 class NodeIndex {

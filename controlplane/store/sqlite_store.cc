@@ -75,7 +75,7 @@ Status read_documents(sqlite3* db, const std::string& path, const std::string& k
     const std::string id = rows->bytes(0);
     Problems problems;
     const auto json = parse_json(rows->bytes(1), problems);
-    auto document = json ? parse(*json, "", problems) : std::nullopt;
+    auto document = json ? parse(*json, problems) : std::nullopt;
     if (document && document->id != id) problems.push_back({"id", "differs from its row's"});
     if (!problems.empty()) return unreadable(path, kind, id, problems);
     keep(std::move(*document));
@@ -118,7 +118,10 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path) 
 
 Status SqliteStore::read_services(DesiredState& state) {
   std::vector<Service> services;
-  const Status read = read_documents(db_.get(), path_, "service", parse_service,
+  const auto parse = [](const nlohmann::json& json, Problems& problems) {
+    return parse_service(json, "", problems);
+  };
+  const Status read = read_documents(db_.get(), path_, "service", parse,
                                      [&](Service service) { services.push_back(std::move(service)); });
   if (!read) return read;
   Problems problems;
@@ -135,7 +138,10 @@ Status SqliteStore::read_services(DesiredState& state) {
 }
 
 Status SqliteStore::read_gateways(DesiredState& state) {
-  return read_documents(db_.get(), path_, "gateway", parse_gateway,
+  const auto parse = [](const nlohmann::json& json, Problems& problems) {
+    return parse_gateway(json, "", problems);
+  };
+  return read_documents(db_.get(), path_, "gateway", parse,
                         [&](GatewayPolicy gateway) { state.gateways.emplace(gateway.id, gateway); });
 }
 
@@ -182,7 +188,8 @@ Status SqliteStore::write_documents(const Change& change) {
     if (Status done = erase("service", id); !done) return done;
   }
   for (const auto& service : change.put_services) {
-    if (Status done = put("service", service->id, to_json(*service).dump()); !done) return done;
+    if (Status done = put("service", service->id, to_json(*service, Secrets::kWritten).dump()); !done)
+      return done;
   }
   for (const std::string& id : change.delete_gateways) {
     if (Status done = erase("gateway", id); !done) return done;

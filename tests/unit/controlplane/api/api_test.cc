@@ -96,6 +96,47 @@ TEST_F(ApiTest, AServiceIsCreatedReadReplacedPatchedAndDeleted) {
   EXPECT_EQ(call("PUT", kItem, kWeb).status, 201);
 }
 
+constexpr const char* kQuic = R"({"id":"quic","vip":"203.0.113.0/24","protocol":"udp","port":"443-444",
+  "quic":{"configs":[{"rotation":0,"server_id_length":1,"nonce_length":4,"key":"000102030405060708090a0b0c0d0e0f"}]},
+  "backends":[{"id":"be1","address":"10.0.31.2","quic_server_id":"01"}]})";
+constexpr const char* kQuicItem = "/api/v1/services/quic";
+
+TEST_F(ApiTest, AQuicKeyGoesInButNeverOut) {
+  const RawAnswer created = call("POST", kServices, kQuic);
+  ASSERT_EQ(created.status, 201) << created.body;
+  for (const char* path : {kServices, kQuicItem}) {
+    EXPECT_EQ(call("GET", path).body.find("000102030405"), std::string::npos) << path;
+  }
+  const RawAnswer read = call("GET", kQuicItem);
+  EXPECT_EQ(read.json()["vip"], "203.0.113.0/24");
+  EXPECT_EQ(read.json()["port"], "443-444");
+  const auto key = [&] { return desired_->now()->services.at("quic")->quic[0].key; };
+  const auto before = key();
+
+  EXPECT_EQ(call("PUT", kQuicItem, read.body).status, 200) << "what GET shows can be put back";
+  EXPECT_EQ(key(), before);
+  EXPECT_EQ(call("PUT", kServices, json{{"services", {read.json()}}}.dump()).status, 200);
+  EXPECT_EQ(key(), before);
+  EXPECT_EQ(call("PATCH", kQuicItem, R"({"port":443})").status, 200);
+  EXPECT_EQ(key(), before);
+  EXPECT_EQ(call("PUT", std::string(kQuicItem) + "/backends/be2",
+                 R"({"address":"10.0.32.2","quic_server_id":"02"})")
+                .status,
+            201);
+  EXPECT_EQ(key(), before);
+  EXPECT_EQ(
+      call("POST", std::string(kQuicItem) + "/backends", R"({"id":"be3","address":"10.0.33.2"})").status,
+      409);
+
+  json other = call("GET", kQuicItem).json();
+  const std::string tag = call("GET", kQuicItem).header("ETag");
+  other["quic"]["configs"][0]["key"] = "ff0102030405060708090a0b0c0d0e0f";
+  const RawAnswer changed = call("PUT", kQuicItem, other.dump());
+  EXPECT_EQ(changed.status, 200);
+  EXPECT_NE(changed.header("ETag"), tag) << "another key is another configuration";
+  EXPECT_NE(key(), before);
+}
+
 TEST_F(ApiTest, ARefusedDocumentNamesEveryFieldAndChangesNothing) {
   given_web();
   const RawAnswer refused =

@@ -57,7 +57,8 @@ class ProcessTest : public testing::Test {
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
 #ifdef __SANITIZE_THREAD__
-    // The program lacks this test's suppressions (tsan_suppressions.cc), and would end with the sanitizer's code.
+    // The program lacks this test's suppressions (tsan_suppressions.cc), and would end with the sanitizer's
+    // code.
     setenv("TSAN_OPTIONS", "report_bugs=0", 1);
 #endif
     execv(CONTROLPLANE, argv.data());

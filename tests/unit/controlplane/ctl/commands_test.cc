@@ -57,7 +57,7 @@ TEST_F(CommandsTest, GetOneShowsOneRow) {
 
 TEST_F(CommandsTest, SetServiceSendsOnlyWhatIsGiven) {
   ServiceFlags flags;
-  flags.port = 8080;
+  flags.port = "8080";
   ASSERT_TRUE(answering(ok).set_service("web", flags));
   ASSERT_EQ(server_->asked().size(), 1u);
   EXPECT_EQ(line(0), "PATCH /api/v1/services/web");
@@ -69,7 +69,7 @@ TEST_F(CommandsTest, SetServiceCreatesWhatIsMissing) {
   ServiceFlags flags;
   flags.vip = "203.0.113.10";
   flags.protocol = "tcp";
-  flags.port = 80;
+  flags.port = "80";
   flags.backends = {"id=be1,address=10.0.31.2,weight=1"};
   auto& commands = answering([](const Asked& asked) {
     return asked.method == "PATCH" ? Answer{404, "{}"} : ok(asked);
@@ -79,6 +79,18 @@ TEST_F(CommandsTest, SetServiceCreatesWhatIsMissing) {
   EXPECT_EQ(Json::parse(server_->asked()[1].body),
             Json::parse(R"({"id":"web","vip":"203.0.113.10","protocol":"tcp","port":80,
                             "backends":[{"id":"be1","address":"10.0.31.2","weight":1}]})"));
+}
+
+TEST_F(CommandsTest, CreateServiceLeavesAnExistingOneAlone) {
+  ServiceFlags flags;
+  flags.vip = "203.0.113.10";
+  auto status = answering([](const Asked&) {
+                  return Answer{409, R"({"detail":"'web' is taken"})"};
+                }).create_service("web", flags);
+  ASSERT_FALSE(status);
+  ASSERT_EQ(server_->asked().size(), 1u);
+  EXPECT_EQ(line(0), "POST /api/v1/services");
+  EXPECT_EQ(Json::parse(server_->asked()[0].body), Json::parse(R"({"vip":"203.0.113.10","id":"web"})"));
 }
 
 TEST_F(CommandsTest, SetBackendChangesTheWeight) {
@@ -116,7 +128,7 @@ TEST_F(CommandsTest, DrainAndDeleteUseTheirPaths) {
 
 TEST_F(CommandsTest, RefusalListsEveryField) {
   ServiceFlags flags;
-  flags.port = 0;
+  flags.port = "0";
   auto status = answering([](const Asked&) {
                   return Answer{422, kProblem, "application/problem+json"};
                 }).set_service("web", flags);

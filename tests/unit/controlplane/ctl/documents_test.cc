@@ -8,33 +8,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(BackendFromText, TakesAllFourKeys) {
-  auto backend = backend_from_text("id=be1,address=2001:db8::1,weight=3,drain=true");
-  ASSERT_TRUE(backend);
-  EXPECT_EQ(*backend, Json::parse(R"({"id":"be1","address":"2001:db8::1","weight":3,"drain":true})"));
-}
-
-TEST(BackendFromText, SaysWhatIsWrong) {
-  struct Case {
-    const char* text;
-    const char* says;
-  };
-  for (const Case& c : {Case{"address=10.0.0.1", "no id="},
-                        {"id=a", "no address="},
-                        {"", "no id="},
-                        {"id=a,address=1,wieght=3", "'wieght=3'"},
-                        {"id=a,address=1,weight=x", "whole number"},
-                        {"id=a,address=1,weight=-1", "whole number"},
-                        {"id=a,address=1,drain=yes", "true or false"},
-                        {"id=a,id=b,address=1", "twice"},
-                        {"be1", "'be1'"}}) {
-    auto backend = backend_from_text(c.text);
-    ASSERT_FALSE(backend) << c.text;
-    EXPECT_THAT(backend.error().text(), HasSubstr(c.says)) << c.text;
-    EXPECT_EQ(backend.error().code, ErrorCode::kInvalidArgument);
-  }
-}
-
 TEST(ServiceAndBackend, SplitsAtTheOneSlash) {
   auto names = service_and_backend("web/be1");
   ASSERT_TRUE(names);
@@ -47,23 +20,31 @@ TEST(Tables, ShowWhatTheDocumentsHold) {
   const Json services =
       Json::parse(R"([{"id":"web","vip":"203.0.113.10","protocol":"tcp","port":80,"encap":"gue",
       "backends":[{"id":"be1","address":"10.0.31.2","weight":1,"drain":false},
-                  {"id":"be2","address":"10.0.32.2","weight":2,"drain":true}]}])");
+                  {"id":"be2","address":"10.0.32.2","port":8080,"weight":2,"drain":true}]}])");
   EXPECT_EQ(services_table(services),
             "SERVICE  VIP           PROTOCOL  PORT  ENCAP  BACKENDS  DRAINED\n"
             "web      203.0.113.10  tcp         80  gue           2        1\n");
   EXPECT_EQ(backends_table(services),
-            "SERVICE  BACKEND  ADDRESS    WEIGHT  DRAIN\n"
-            "web      be1      10.0.31.2       1  no\n"
-            "web      be2      10.0.32.2       2  yes\n");
-  EXPECT_EQ(
-      gateways_table(Json::parse(R"([{"id":"gw1","announce":true,"connected":true,"version":"0.1.0",
+            "SERVICE  BACKEND  ADDRESS    PORT  WEIGHT  DRAIN\n"
+            "web      be1      10.0.31.2     -       1  no\n"
+            "web      be2      10.0.32.2  8080       2  yes\n");
+  EXPECT_EQ(gateways_table(Json::parse(R"([{"id":"gw1","announce":true,"connected":true,"version":"0.1.0",
       "generation":12,"dataplane_alive":false,"announced_vips":["203.0.113.10","2001:db8::10"],
       "last_seen_seconds_ago":0.4}])")),
-      "GATEWAY  ANNOUNCE  CONNECTED  DATAPLANE  GENERATION  ANNOUNCED VIPS              SEEN  VERSION\n"
-      "gw1      yes       yes        dead               12  203.0.113.10,2001:db8::10  0.4 s  0.1.0\n");
+            "GATEWAY  ANNOUNCE  CONNECTED  DATAPLANE  GENERATION  ANNOUNCED VIPS              SEEN  VERSION\n"
+            "gw1      yes       yes        dead               12  203.0.113.10,2001:db8::10  0.4 s  0.1.0\n");
   EXPECT_THAT(nodes_table(Json::parse(R"([{"id":"be1","connected":true,"addresses":["10.0.31.2"],
       "interfaces":[{"name":"eth0","xdp_mode":"native"}],"services":[{}],"errors":[]}])")),
               HasSubstr("be1   yes        10.0.31.2  eth0:native         1  -"));
+}
+
+TEST(Tables, ServicesShowPrefixesAndPortTexts) {
+  EXPECT_EQ(services_table(Json::parse(R"([
+      {"id":"a","vip":"203.0.113.0/24","protocol":"any","port":"*","encap":"l2dsr","backends":[{}]},
+      {"id":"b","vip":"2001:db8::10","protocol":"udp","port":"8000-8999","encap":"nat","backends":[{}]}])")),
+            "SERVICE  VIP             PROTOCOL       PORT  ENCAP  BACKENDS  DRAINED\n"
+            "a        203.0.113.0/24  any               *  l2dsr         1        0\n"
+            "b        2001:db8::10    udp       8000-8999  nat           1        0\n");
 }
 
 TEST(Tables, UnknownOrMissingMembersAreNoError) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "controlplane/model/service_document.h"
+#include "penstock/config/vip_prefix.h"
 
 namespace penstock {
 namespace {
@@ -11,7 +12,8 @@ Service service(const std::string& id, const std::string& vip, std::uint16_t por
                 const std::string& backend) {
   Service out;
   out.id = id;
-  out.key = {*IpAddr::parse(vip), kProtoTcp, port};
+  const VipPrefix prefix = *parse_vip(vip);
+  out.key = {prefix.first, kProtoTcp, port, 0, prefix.length};
   out.backends = {Backend{"be1", *IpAddr::parse(backend)}};
   return out;
 }
@@ -54,6 +56,61 @@ TEST(Rules, AKeyBelongsToOneServiceButItsOwnerMayKeepIt) {
   Service udp = service("b", "203.0.113.1", 80, "10.0.0.1");
   udp.key.protocol = kProtoUdp;
   EXPECT_TRUE(conflicts(state, udp).empty());
+}
+
+Service range(const std::string& id, const std::string& vip, std::uint16_t port, std::uint16_t last) {
+  Service out = service(id, vip, port, "10.0.0.1");
+  out.key.last_port = last;
+  return out;
+}
+
+TEST(Rules, PortRangesOfOneVipDoNotOverlap) {
+  const Service low = range("low", "203.0.113.1", 8000, 8999);
+  const Service high = range("high", "203.0.113.1", 9000, 9999);
+  const Service over = range("over", "203.0.113.1", 8999, 9000);
+  Problems problems;
+  check_services(std::vector{low, high}, problems);
+  EXPECT_TRUE(problems.empty()) << text(problems);
+  check_services(std::vector{over, low, high}, problems);
+  EXPECT_EQ(
+      problems,
+      (Problems{
+          {"services[1].port", "the range of tcp 203.0.113.1:8000-8999 overlaps 8999-9000 of services[0]"},
+          {"services[2].port", "the range of tcp 203.0.113.1:9000-9999 overlaps 8999-9000 of services[0]"}}));
+  EXPECT_EQ(
+      conflicts(state_of({low}), over),
+      (Problems{{"port", "the range of tcp 203.0.113.1:8999-9000 overlaps 8000-8999 of service 'low'"}}));
+  EXPECT_EQ(conflicts(state_of({over, low}), high).size(), 1u);
+}
+
+TEST(Rules, OnePortARangeAndEveryPortLiveSideBySide) {
+  const std::vector<Service> all = {
+      range("range", "203.0.113.1", 8000, 8999), service("one", "203.0.113.1", 8080, "10.0.0.1"),
+      service("every", "203.0.113.1", 0, "10.0.0.1"), range("prefix", "203.0.113.0/24", 8000, 8999),
+      range("other", "203.0.113.2", 8000, 8999)};
+  Problems problems;
+  check_services(all, problems);
+  EXPECT_TRUE(problems.empty()) << text(problems);
+  for (const Service& one : all) EXPECT_TRUE(conflicts(state_of(all), one).empty()) << one.id;
+}
+
+TEST(Rules, ABackendWithinAVipPrefixIsRefused) {
+  const Service wide = service("wide", "203.0.113.0/24", 80, "10.0.0.1");
+  const Service inside = service("in", "198.51.100.1", 80, "203.0.113.255");
+  const Service outside = service("out", "198.51.100.1", 80, "203.0.114.0");
+  Problems problems;
+  check_services(std::vector{inside, wide}, problems);
+  EXPECT_EQ(problems, (Problems{{"services[0].backends[0].address",
+                                 "203.0.113.255 is within 203.0.113.0/24, the VIP of services[1]"}}));
+  EXPECT_EQ(conflicts(state_of({wide}), inside),
+            (Problems{{"backends[0].address",
+                       "203.0.113.255 is within 203.0.113.0/24, the VIP of service 'wide'"}}));
+  EXPECT_EQ(conflicts(state_of({inside}), wide),
+            (Problems{{"vip", "203.0.113.255 is a backend's address in service 'in'"}}));
+  EXPECT_TRUE(conflicts(state_of({wide}), outside).empty());
+  problems.clear();
+  check_services(std::vector{outside, wide}, problems);
+  EXPECT_TRUE(problems.empty()) << text(problems);
 }
 
 TEST(Rules, TheLimitOfServicesHoldsForNewOnesOnly) {

@@ -59,6 +59,68 @@ TEST(Wire, ANodeGetsTheServicesThatHaveABackendAtAnyOfItsAddresses) {
   EXPECT_EQ(index.directive(stranger).services_size(), 0);
 }
 
+DesiredState state_of(const char* services_json) {
+  Problems problems;
+  const auto services = parse_services(*parse_json(services_json, problems), problems);
+  EXPECT_TRUE(services) << text(problems);
+  Change change;
+  for (const Service& s : *services) change.put_services.push_back(std::make_shared<const Service>(s));
+  return apply(DesiredState{}, change);
+}
+
+constexpr const char* kOptions = R"({"services":[
+    {"id":"dns","vip":"203.0.113.0/24","protocol":"udp","port":"53-54","one_shot":true,
+     "affinity":{"ipv4_prefix":24,"ipv6_prefix":56},"forwarding":{"udp_checksum":true,"too_big":"fragment"},
+     "backends":[{"id":"a","address":"10.0.0.1"}]},
+    {"id":"quic","vip":"203.0.113.9","protocol":"udp","port":443,"quic":{"configs":[{"rotation":2,
+      "server_id_length":1,"nonce_length":4,"key":"41424344454647484142434445464748"}]},
+     "backends":[{"id":"a","address":"10.0.0.1","quic_server_id":"61"}]},
+    {"id":"rest","vip":"203.0.113.9","protocol":"any","port":"*","encap":"vxlan","forwarding":{"vxlan_vni":42},
+     "backends":[{"id":"a","address":"10.0.0.1","mac":"02:00:00:00:00:01"}]},
+    {"id":"web","vip":"203.0.113.9","protocol":"tcp","port":80,"encap":"nat","forwarding":{"proxy_protocol":true},
+     "backends":[{"id":"a","address":"10.0.0.1","port":8080}]}]})";
+
+/// The service without what every service has.
+std::string options(proto::Service service) {
+  service.clear_idle_timeouts();
+  service.clear_id();
+  for (proto::Backend& b : *service.mutable_backends()) {
+    b.clear_id();
+    b.clear_address();
+    b.clear_weight();
+  }
+  return service.ShortDebugString();
+}
+
+TEST(Wire, EveryOptionTravels) {
+  const proto::DataplaneConfig config = to_dataplane_config(state_of(kOptions));
+  ASSERT_EQ(config.services_size(), 4);
+  EXPECT_EQ(options(config.services(0)),
+            "vip: \"203.0.113.0/24\" protocol: UDP port: 53 encap: GUE backends { } last_port: 54 "
+            "forwarding { udp_checksum: true too_big: TOO_BIG_FRAGMENT } "
+            "affinity { ipv4_prefix: 24 ipv6_prefix: 56 } one_shot: true");
+  EXPECT_EQ(options(config.services(1)),
+            "vip: \"203.0.113.9\" protocol: UDP port: 443 encap: GUE backends { quic_server_id: \"a\" } "
+            "quic { configs { rotation: 2 server_id_length: 1 nonce_length: 4 key: \"ABCDEFGHABCDEFGH\" } }");
+  EXPECT_EQ(
+      options(config.services(2)),
+      "vip: \"203.0.113.9\" protocol: ANY_PROTOCOL encap: VXLAN backends { mac: \"02:00:00:00:00:01\" } "
+      "forwarding { vxlan_vni: 42 }");
+  EXPECT_EQ(options(config.services(3)),
+            "vip: \"203.0.113.9\" protocol: TCP port: 80 encap: NAT backends { port: 8080 } "
+            "forwarding { proxy_protocol: true }");
+}
+
+TEST(Wire, ANodeHearsOfPrefixesAndRangesButNotOfNat) {
+  const std::vector<IpAddr> node = {*IpAddr::parse("10.0.0.1")};
+  const proto::NodeDirective directive = NodeIndex(state_of(kOptions)).directive(node);
+  ASSERT_EQ(directive.services_size(), 3);
+  EXPECT_EQ(directive.services(0).ShortDebugString(),
+            "vip: \"203.0.113.0/24\" protocol: UDP port: 53 encap: GUE last_port: 54");
+  EXPECT_EQ(directive.services(2).ShortDebugString(),
+            "vip: \"203.0.113.9\" protocol: ANY_PROTOCOL encap: VXLAN");
+}
+
 TEST(Wire, AServiceIsNamedOnceForANodeWithTwoOfItsBackends) {
   const NodeIndex index(two_services());
   const std::vector<IpAddr> both = {*IpAddr::parse("10.0.31.2"), *IpAddr::parse("10.0.32.2")};

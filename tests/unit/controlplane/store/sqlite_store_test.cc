@@ -54,7 +54,7 @@ Change put(const std::string& id, std::uint16_t port, std::uint32_t weight = 1) 
   Service service;
   service.id = id;
   service.key = {*IpAddr::parse("203.0.113.10"), kProtoTcp, port};
-  service.backends = {Backend{"be1", *IpAddr::parse("10.0.31.2"), weight, false}};
+  service.backends = {Backend{"be1", *IpAddr::parse("10.0.31.2"), weight}};
   Change change;
   change.put_services.push_back(std::make_shared<const Service>(service));
   return change;
@@ -240,6 +240,30 @@ TEST_F(SqliteStoreTest, ALockedDatabaseSaysWhatToClose) {
   EXPECT_THAT(committed.error().message, HasSubstr("is locked by another program"));
   sqlite3_close(other);
   EXPECT_TRUE(store->commit(0, put("web", 80))) << "and goes on afterwards";
+}
+
+TEST_F(SqliteStoreTest, ADocumentOfAnOlderReleaseHasTheDefaultsOfWhatCameLater) {
+  ASSERT_TRUE(open()->commit(0, put("web", 80)));
+  // As it was written before there were forwarding modes.
+  sql(R"(UPDATE document SET body='{"backends":[{"address":"10.0.31.2","drain":false,"id":"be1","weight":1}],
+      "encap":"gue","id":"web","idle_timeouts":{"tcp_closing_seconds":30,"tcp_established_seconds":900,
+      "tcp_syn_seconds":10,"udp_seconds":60},"port":80,"protocol":"tcp","table_size":0,"vip":"203.0.113.10"}')");
+  const auto state = open()->load();
+  ASSERT_TRUE(state) << state.error().text();
+  EXPECT_EQ(*state->services.at("web"), *put("web", 80).put_services[0]);
+}
+
+TEST_F(SqliteStoreTest, AQuicKeyIsKept) {
+  Service service = *put("web", 443).put_services[0];
+  service.key.protocol = kProtoUdp;
+  service.quic = {QuicConfig{2, 1, 4, QuicKey{1, 2, 3}}};
+  service.backends[0].quic_server_id = {7};
+  Change change;
+  change.put_services.push_back(std::make_shared<const Service>(service));
+  ASSERT_TRUE(open()->commit(0, change));
+  const auto state = open()->load();
+  ASSERT_TRUE(state) << state.error().text();
+  EXPECT_EQ(*state->services.at("web"), service);
 }
 
 TEST_F(SqliteStoreTest, AnEditedDocumentIsRefusedWithItsField) {

@@ -1,0 +1,181 @@
+#include "controlplane/ctl/service_flags.h"
+
+#include <charconv>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+namespace penstock {
+namespace {
+
+Result<Json> number(const std::string& flag, const std::string& text) {
+  unsigned value = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc() || end != text.data() + text.size()) {
+    return invalid(flag, "'" + text + "' is not a whole number");
+  }
+  return Json(value);
+}
+
+Result<Json> yes_or_no(const std::string& flag, const std::string& text) {
+  if (text != "true" && text != "false") return invalid(flag, "must be true or false");
+  return Json(text == "true");
+}
+
+Result<Json> as_text(const std::string&, const std::string& text) { return Json(text); }
+
+Result<Json> first_word_of(const std::string& flag, const std::string& path) {
+  std::ifstream file(path);
+  std::string word;
+  if (!(file >> word)) return invalid(flag, "'" + path + "' cannot be read or is empty");
+  return Json(word);
+}
+
+/// How the value behind "key=" becomes a member.
+struct Member {
+  const char* key;
+  Result<Json> (*read)(const std::string& flag, const std::string& text);
+};
+
+/// "key=value,key=value" as an object; each key is one of `members` and given once.
+Result<Json> members_from_text(const std::string& flag, const std::string& text,
+                               std::initializer_list<Member> members) {
+  std::string names;
+  for (const Member& member : members) names += std::string(names.empty() ? "" : ", ") + member.key + "=";
+  Json out = Json::object();
+  std::istringstream parts(text);
+  for (std::string part; std::getline(parts, part, ',');) {
+    const auto equals = part.find('=');
+    const std::string key = part.substr(0, equals);
+    const Member* known = nullptr;
+    for (const Member& member : members) known = key == member.key ? &member : known;
+    if (equals == std::string::npos || known == nullptr) {
+      return invalid(flag, "'" + part + "' is not one of " + names);
+    }
+    if (out.contains(key)) return invalid(flag, key + " is given twice in '" + text + "'");
+    auto value = known->read(flag + " " + key, part.substr(equals + 1));
+    if (!value) return value.error();
+    out[key] = std::move(*value);
+  }
+  return out;
+}
+
+/// One port is a number in a document, all else a text.
+Json port_json(const std::string& text) {
+  auto one = number("--port", text);
+  return one ? *one : Json(text);
+}
+
+template <class T>
+void put(Json& object, const char* key, const std::optional<T>& value) {
+  if (value) object[key] = *value;
+}
+
+void put_object(Json& out, const char* key, Json members) {
+  if (!members.empty()) out[key] = std::move(members);
+}
+
+Result<Json> forwarding_json(const ServiceFlags& flags) {
+  Json out = Json::object();
+  put(out, "udp_checksum", flags.udp_checksum);
+  put(out, "vxlan_vni", flags.vxlan_vni);
+  put(out, "too_big", flags.too_big);
+  put(out, "proxy_protocol", flags.proxy_protocol);
+  if (flags.gre_key == "none") {
+    out["gre_key"] = nullptr;
+  } else if (flags.gre_key) {
+    auto key = number("--gre-key", *flags.gre_key);
+    if (!key) return key.error();
+    out["gre_key"] = *key;
+  }
+  return out;
+}
+
+Result<Json> quic_json(const std::vector<std::string>& texts) {
+  if (texts.size() == 1 && texts[0] == "none") return Json(nullptr);
+  Json configs = Json::array();
+  for (const std::string& text : texts) {
+    auto config = quic_config_from_text(text);
+    if (!config) return config.error();
+    configs.push_back(std::move(*config));
+  }
+  return Json({{"configs", std::move(configs)}});
+}
+
+}  // namespace
+
+Result<Json> backend_from_text(const std::string& text) {
+  auto backend = members_from_text("--backend", text,
+                                   {{"id", as_text},
+                                    {"address", as_text},
+                                    {"weight", number},
+                                    {"drain", yes_or_no},
+                                    {"port", number},
+                                    {"mac", as_text},
+                                    {"quic_server_id", as_text}});
+  if (!backend) return backend;
+  for (const char* needed : {"id", "address"}) {
+    if (!backend->contains(needed)) return invalid("--backend", "'" + text + "' has no " + needed + "=");
+  }
+  return backend;
+}
+
+Result<Json> quic_config_from_text(const std::string& text) {
+  auto config = members_from_text("--quic", text,
+                                  {{"rotation", number},
+                                   {"server_id_length", number},
+                                   {"nonce_length", number},
+                                   {"key_file", first_word_of}});
+  if (config && config->contains("key_file")) {
+    (*config)["key"] = (*config)["key_file"];
+    config->erase("key_file");
+  }
+  return config;
+}
+
+Result<Json> to_json(const ServiceFlags& flags) {
+  Json out = Json::object();
+  put(out, "vip", flags.vip);
+  put(out, "protocol", flags.protocol);
+  put(out, "encap", flags.encap);
+  put(out, "table_size", flags.table_size);
+  put(out, "one_shot", flags.one_shot);
+  if (flags.port) out["port"] = port_json(*flags.port);
+  Json idle = Json::object();
+  put(idle, "tcp_syn_seconds", flags.tcp_syn_seconds);
+  put(idle, "tcp_established_seconds", flags.tcp_established_seconds);
+  put(idle, "tcp_closing_seconds", flags.tcp_closing_seconds);
+  put(idle, "udp_seconds", flags.udp_seconds);
+  put_object(out, "idle_timeouts", std::move(idle));
+  Json affinity = Json::object();
+  put(affinity, "ipv4_prefix", flags.affinity_ipv4);
+  put(affinity, "ipv6_prefix", flags.affinity_ipv6);
+  put_object(out, "affinity", std::move(affinity));
+  auto forwarding = forwarding_json(flags);
+  if (!forwarding) return forwarding;
+  put_object(out, "forwarding", std::move(*forwarding));
+  if (!flags.quic.empty()) {
+    auto quic = quic_json(flags.quic);
+    if (!quic) return quic;
+    out["quic"] = std::move(*quic);
+  }
+  for (const std::string& text : flags.backends) {
+    auto backend = backend_from_text(text);
+    if (!backend) return backend;
+    out["backends"].push_back(std::move(*backend));
+  }
+  return out;
+}
+
+Json to_json(const BackendFlags& flags) {
+  Json out = Json::object();
+  put(out, "address", flags.address);
+  put(out, "weight", flags.weight);
+  put(out, "drain", flags.drain);
+  put(out, "port", flags.port);
+  put(out, "mac", flags.mac);
+  put(out, "quic_server_id", flags.quic_server_id);
+  return out;
+}
+
+}  // namespace penstock

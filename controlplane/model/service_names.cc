@@ -1,0 +1,87 @@
+#include "controlplane/model/service_names.h"
+
+#include <openssl/sha.h>
+
+#include <charconv>
+
+namespace penstock {
+namespace {
+
+struct Named {
+  Encap encap;
+  std::string_view name;
+};
+
+constexpr Named kEncaps[] = {{Encap::kGue, "gue"},     {Encap::kIpip, "ipip"},   {Encap::kGre, "gre"},
+                             {Encap::kVxlan, "vxlan"}, {Encap::kL2dsr, "l2dsr"}, {Encap::kNat, "nat"}};
+
+/// 1–65535 without sign or leading zero; 0 for anything else.
+std::uint16_t port_from(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), port);
+  const bool whole = failed == std::errc() && end == text.data() + text.size() && text.front() != '0';
+  return whole ? port : std::uint16_t{0};
+}
+
+}  // namespace
+
+std::string_view name_of(Encap encap) {
+  for (const Named& named : kEncaps) {
+    if (named.encap == encap) return named.name;
+  }
+  return "";
+}
+
+std::optional<Encap> encap_named(std::string_view name) {
+  for (const Named& named : kEncaps) {
+    if (named.name == name) return named.encap;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint8_t> protocol_named(std::string_view name) {
+  if (name == "tcp") return kProtoTcp;
+  if (name == "udp") return kProtoUdp;
+  if (name == "sctp") return kProtoSctp;
+  if (name == "any") return kAnyProtocol;
+  return std::nullopt;
+}
+
+std::optional<PortRange> ports_from_text(std::string_view text) {
+  if (text == "*") return PortRange{};
+  const std::size_t dash = text.find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  const PortRange range{port_from(text.substr(0, dash)), port_from(text.substr(dash + 1))};
+  if (range.first == 0 || range.last <= range.first) return std::nullopt;
+  return range;
+}
+
+std::string hex(const std::uint8_t* bytes, std::size_t size) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string out;
+  for (std::size_t i = 0; i < size; ++i) {
+    out += kDigits[bytes[i] >> 4];
+    out += kDigits[bytes[i] & 15];
+  }
+  return out;
+}
+
+std::optional<std::vector<std::uint8_t>> bytes_from_hex(std::string_view digits) {
+  if (digits.size() % 2 != 0) return std::nullopt;
+  std::vector<std::uint8_t> out;
+  for (std::size_t i = 0; i < digits.size(); i += 2) {
+    std::uint8_t byte = 0;
+    const auto [end, failed] = std::from_chars(digits.data() + i, digits.data() + i + 2, byte, 16);
+    if (failed != std::errc() || end != digits.data() + i + 2) return std::nullopt;
+    out.push_back(byte);
+  }
+  return out;
+}
+
+std::string fingerprint(const QuicKey& key) {
+  std::array<std::uint8_t, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(key.data(), key.size(), digest.data());
+  return "sha256:" + hex(digest.data(), 8);
+}
+
+}  // namespace penstock
