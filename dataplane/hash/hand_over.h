@@ -1,12 +1,15 @@
 // Gives free slots to backends that are short of slots, each exactly as many as it lacks.
 //
-// Every slot looks at a few candidates, the same ones whenever it is free: the owners of random other slots
-// in the base table, so a backend turns up in proportion to its base share. Those that still lack slots run
-// an exponential race (weighted rendezvous hashing): the smallest E(slot, backend) / (lack / base share)
-// wins. A small change of what the backends lack therefore changes few choices. When no candidate lacks
-// anything, the next backend by rank that does takes the slot.
+// Every slot has a few racers, the same ones whenever it is free: the owners of random other slots in the
+// base table, so a backend turns up in proportion to its base share, one after the other at random times. The
+// slot goes to the racer with the largest pull / time, a backend's pull being what it lacks per slot of its
+// base share: an exponential race, that is weighted rendezvous hashing, under which a small change of what
+// the backends lack changes few choices.
 //
-// The order of the take() calls matters, and is the caller's promise to keep deterministic. One thread.
+// Left at that, chance would give some backends more than they lack, and where their surplus goes instead is
+// less steady than the race. So the pulls are first corrected by the numbers of slots that they would win, a
+// few times over, which moves only slots whose race was close. Whoever still has too many drops its closest
+// wins. Those go to their best racer that still lacks slots, or to the next backend by rank that does.
 #pragma once
 
 #include <cstdint>
@@ -18,27 +21,13 @@ namespace penstock {
 /// The owner of a slot that nobody has claimed yet.
 inline constexpr std::uint16_t kNoOwner = 0xFFFF;
 
-class HandOver {
- public:
-  /// owners: slot → rank in the base table, kNoOwner entries are skipped; read at every take().
-  /// base_shares, lacks: slots per rank. identities: per rank. All spans but `lacks` must outlive this
-  /// object.
-  HandOver(std::span<const std::uint16_t> owners, std::span<const std::uint64_t> identities,
-           std::span<const std::uint32_t> base_shares, std::vector<std::uint32_t> lacks, std::uint64_t seed);
-
-  /// The rank that gets `slot`. At most as many calls as the lacks sum up to.
-  [[nodiscard]] std::uint16_t take(std::uint32_t slot) noexcept;
-
- private:
-  [[nodiscard]] std::uint32_t next_lacking(std::uint32_t rank) const noexcept;
-
-  std::span<const std::uint16_t> drawn_;
-  std::span<const std::uint64_t> identities_;
-  std::span<const std::uint32_t> base_shares_;
-  std::vector<std::uint32_t> wanted_;   // at the start: the race's weights must not depend on the order
-  std::vector<std::uint32_t> lacks_;    // still
-  std::vector<std::uint64_t> lacking_;  // bit per rank: lacks_[rank] != 0
-  std::uint64_t seed_;
-};
+/// The rank that each of `slots` goes to, in their order; everybody gets exactly what it lacks.
+/// owners: slot → rank in the base table, kNoOwner entries are skipped. base_shares, lacks: slots per rank,
+/// at most 65,535 ranks; the lacks must sum up to the number of slots. Deterministic, integers only. Any
+/// thread.
+[[nodiscard]] std::vector<std::uint16_t> hand_over(std::span<const std::uint32_t> slots,
+                                                   std::span<const std::uint16_t> owners,
+                                                   std::span<const std::uint32_t> base_shares,
+                                                   std::span<const std::uint32_t> lacks, std::uint64_t seed);
 
 }  // namespace penstock

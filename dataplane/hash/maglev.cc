@@ -170,12 +170,14 @@ void MaglevBase::claim_the_rest() {
     end += shares_[rank];
     lacks[rank] = end - claims_end_[rank];
   }
-  HandOver rest(owners_, identities_, shares_, std::move(lacks), mix(seed_, kRestSalt));
+  std::vector<std::uint32_t> free;
   for (std::uint32_t slot = 0; slot < owners_.size(); ++slot) {
-    if (owners_[slot] != kNoOwner) continue;
-    const std::uint16_t rank = rest.take(slot);
-    owners_[slot] = rank;
-    claims_[claims_end_[rank]++] = slot;
+    if (owners_[slot] == kNoOwner) free.push_back(slot);
+  }
+  const std::vector<std::uint16_t> takers = hand_over(free, owners_, shares_, lacks, mix(seed_, kRestSalt));
+  for (std::size_t i = 0; i < free.size(); ++i) {
+    owners_[free[i]] = takers[i];
+    claims_[claims_end_[takers[i]]++] = free[i];
   }
 }
 
@@ -200,8 +202,8 @@ Result<std::vector<std::uint16_t>> MaglevBase::index_by_rank(std::span<const Mag
 
 bool MaglevBase::fits(std::span<const MaglevBackend> backends) const { return index_by_rank(backends).ok(); }
 
-// Donors (whose quota is below their base share) release what they claimed last, level by level, so the slots
-// released for a small cut are among those released for a deeper one, and are handed over before them.
+// Donors (whose quota is below their base share) release what they claimed last, so the slots released for a
+// small cut are among those released for a deeper one.
 Result<MaglevTable> MaglevTable::build(const MaglevBase& base, std::span<const MaglevBackend> backends) {
   Result<std::vector<std::uint16_t>> order = base.index_by_rank(backends);
   if (!order) return order.error();
@@ -214,16 +216,11 @@ Result<MaglevTable> MaglevTable::build(const MaglevBase& base, std::span<const M
   }
   const std::vector<std::uint32_t> quotas = slot_quotas(weights, base.size());
 
-  struct Donor {
-    const std::uint32_t* next;  // its next slot to release
-    const std::uint32_t* stop;  // one before the last
-  };
-  std::vector<Donor> donors;
-  std::vector<std::uint32_t> lacks(index.size());
+  std::vector<std::uint32_t> lacks(index.size()), released;
   for (std::size_t rank = 0; rank < index.size(); ++rank) {
     const std::uint32_t share = base.shares_[rank];
-    const std::uint32_t* end = base.claims_.data() + base.claims_end_[rank];
-    if (quotas[rank] < share) donors.push_back({end - 1, end - 1 - (share - quotas[rank])});
+    const auto end = base.claims_.begin() + base.claims_end_[rank];
+    if (quotas[rank] < share) released.insert(released.end(), end - (share - quotas[rank]), end);
     if (quotas[rank] > share) lacks[rank] = quotas[rank] - share;
   }
 
@@ -232,15 +229,9 @@ Result<MaglevTable> MaglevTable::build(const MaglevBase& base, std::span<const M
   table.owners_.resize(base.size());
   std::transform(base.owners_.begin(), base.owners_.end(), table.owners_.begin(),
                  [&index](std::uint16_t rank) { return index[rank]; });
-  HandOver hand_over(base.owners_, base.identities_, base.shares_, std::move(lacks),
-                     mix(base.seed_, kHandOverSalt));
-  while (!donors.empty()) {
-    for (Donor& donor : donors) {
-      table.owners_[*donor.next] = index[hand_over.take(*donor.next)];
-      --donor.next;
-    }
-    std::erase_if(donors, [](const Donor& donor) { return donor.next == donor.stop; });
-  }
+  const std::vector<std::uint16_t> takers =
+      hand_over(released, base.owners_, base.shares_, lacks, mix(base.seed_, kHandOverSalt));
+  for (std::size_t i = 0; i < released.size(); ++i) table.owners_[released[i]] = index[takers[i]];
   table.find_largest(quotas, index);
   return table;
 }

@@ -77,7 +77,7 @@ class MaglevBase {
 class MaglevTable {
  public:
   /// `backends`: those of the base, in any order; owner() answers with indices into this list.
-  /// Costs about a copy of the table plus 30 ns for every slot that differs from the base.
+  /// Costs about a copy of the table plus 100 ns for every slot that differs from the base.
   /// InvalidArgument with field `backends` if the list does not fit the base or all weights are 0.
   [[nodiscard]] static Result<MaglevTable> build(const MaglevBase& base,
                                                  std::span<const MaglevBackend> backends);

@@ -2,6 +2,7 @@
 // usual turn-skipping construction, in one run.
 #include <benchmark/benchmark.h>
 
+#include <cmath>
 #include <string>
 
 #include "perf/micro/maglev/scenarios.h"
@@ -70,6 +71,11 @@ void register_builds(const Shape& shape, bool weighted) {
   for (std::size_t i = 0; i < all.size(); ++i)
     all[i].weight += static_cast<std::uint32_t>(i * 7919 % 100'000);
   measure("change_all." + name, [=] { return MaglevTable::build(*base, all).value(); });
+  auto far = fleet;
+  for (std::size_t i = 0; i < far.size(); ++i)
+    far[i].weight = static_cast<std::uint32_t>(far[i].weight *
+                                               std::exp2(static_cast<double>(i * 7919 % 4001) / 1000 - 2));
+  measure("change_far." + name, [=] { return MaglevTable::build(*base, far).value(); });
 }
 
 void add_build_figures(Figures& figures, const std::map<std::string, BenchmarkResult>& times,
@@ -90,6 +96,7 @@ void add_build_figures(Figures& figures, const std::map<std::string, BenchmarkRe
   add("classic", "classic", {});
   add("change", "change", target(0.3, 3));
   add("change_all", "change_all", target(0.3, 3));
+  add("change_far", "change_far", target(0.3, 3));
 }
 
 void add_balance(Figures& figures, const Shape& shape, bool weighted) {
@@ -164,6 +171,7 @@ int bench(const BenchOptions& options) {
   add_change(figures, "cut1", ten, cut(ten, 10, 0.01), 10'007, at_most(1.1));
   add_change(figures, "drain", hundred, cut(hundred, 100, 1), 65'537, at_most(1.1));
   add_removal(figures, hundred, 65'537, "remove");
+  add_removal(figures, hundred, 655'373, "remove_of_100_large");
   add_removal(figures, ten, 10'007, "remove_of_10");
   for (const Shape& shape : shapes) add_walks(figures, shape, options.quick);
   return figures.finish(options);

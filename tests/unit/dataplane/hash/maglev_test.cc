@@ -262,6 +262,23 @@ TEST(Maglev, NoiseOfFivePercentAroundTheConfiguredWeightsMovesLittleMoreThanItMu
   EXPECT_LE(moves / ideal, 1.25);
 }
 
+TEST(Maglev, AWalkFarFromTheConfiguredWeightsMovesLessThanTwiceTheLeast) {
+  auto backends = equal_backends(100, 1'000'000);
+  const auto base = base_of(backends, 100'003);
+  std::mt19937 random(4);
+  for (MaglevBackend& backend : backends) backend.weight = 300'000 + random() % 2'700'000;
+  MaglevTable before = table_of(*base, backends);
+  double moves = 0, ideal = 0;
+  for (int change = 0; change < 20; ++change) {
+    for (MaglevBackend& backend : backends) backend.weight = backend.weight / 1000 * (950 + random() % 101);
+    MaglevTable after = table_of(*base, backends);
+    moves += moved(before, after);
+    ideal += least_possible(before, after, backends.size());
+    before = std::move(after);
+  }
+  EXPECT_LE(moves / ideal, 1.85);
+}
+
 TEST(Maglev, AlternatesAreOthersAndFollowTheWeights) {
   auto backends = equal_backends(10, 100);
   backends[0].weight = 400;
