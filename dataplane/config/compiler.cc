@@ -1,7 +1,6 @@
 #include "dataplane/config/compiler.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "dataplane/hash/flow_hash.h"
 #include "dataplane/quic/quic_router.h"
@@ -42,7 +41,7 @@ Nanoseconds quarantine(std::uint32_t idle_seconds) {
   return Nanoseconds::from_seconds(idle_seconds + idle_seconds / 15 + 2);
 }
 
-Status build_tables(CompiledService& service, const CompiledService* before) {
+Status build_tables(CompiledService& service, const CompiledService* before, TablePool& pool) {
   const std::vector<MaglevBackend> backends = maglev_backends(service.document);
   if (before != nullptr && before->base->size() == service.document.table_size &&
       before->base->fits(backends)) {
@@ -52,14 +51,14 @@ Status build_tables(CompiledService& service, const CompiledService* before) {
       return Ok{};
     }
   } else {
-    auto base = MaglevBase::build(backends, service.document.table_size, identity(service.document.id));
+    auto base = pool.base(backends, service.document.table_size);
     if (!base) return base.error();
     service.base = *base;
   }
   if (std::ranges::all_of(backends, [](const MaglevBackend& b) { return b.weight == 0; })) return Ok{};
-  auto table = MaglevTable::build(*service.base, backends);
+  auto table = pool.table(*service.base, backends);
   if (!table) return table.error();
-  service.table = std::make_shared<const MaglevTable>(std::move(*table));
+  service.table = *table;
   return Ok{};
 }
 
@@ -110,17 +109,16 @@ ServiceRecord make_service_record(const CompiledService& service) {
 
 Compiler::Compiler(std::vector<IpAddr> nat_addresses)
     : nat_addresses_(std::move(nat_addresses)),
-      records_(std::make_shared<const BackendRecords>()),
       classifier_(
           std::make_shared<const VipClassifier>(std::span<const VipClassifier::Entry>{}, nat_addresses_)),
       service_indexes_(kMaxServiceIndexes),
       backend_indexes_(kMaxBackendIndexes) {}
 
 Result<std::unique_ptr<const Snapshot>> Compiler::compile(const Document& document, const NextHops& next_hops,
-                                                          Nanoseconds now) {
+                                                          Nanoseconds now, const Touched* touched) {
   service_indexes_.advance(now);
   backend_indexes_.advance(now);
-  auto compiled = compile_services(document);
+  auto compiled = compile_services(document, touched);
   if (!compiled) {
     service_indexes_.roll_back();
     backend_indexes_.roll_back();
@@ -140,9 +138,9 @@ Result<std::unique_ptr<const Snapshot>> Compiler::compile(const Document& docume
   snapshot->generation_ = document.generation;
   snapshot->secret_ = HashSecret(document.hash_key);
   snapshot->classifier_ = classifier_;
-  snapshot->records_ = records_;
-  snapshot->backends_ = records_->data();
-  snapshot->backend_count_ = records_->size();
+  snapshot->records_ = records_.current();
+  snapshot->backends_ = snapshot->records_->data();
+  snapshot->backend_count_ = snapshot->records_->size();
   snapshot->services_.resize(service_indexes_.bound());
   for (const auto& [id, service] : services_) {
     snapshot->services_[service->index] = make_service_record(*service);
@@ -151,12 +149,15 @@ Result<std::unique_ptr<const Snapshot>> Compiler::compile(const Document& docume
   return std::unique_ptr<const Snapshot>(std::move(snapshot));
 }
 
-Result<Compiler::Services> Compiler::compile_services(const Document& document) {
+Result<Compiler::Services> Compiler::compile_services(const Document& document, const Touched* touched) {
+  const auto is_unchanged = [touched](const CompiledService& before, const ServiceDocument& service) {
+    return touched != nullptr && !touched->contains(service.id) ? true : before.document == service;
+  };
   Services out;
   for (std::size_t i = 0; i < document.services.size(); ++i) {
     const ServiceDocument& service = document.services[i];
     const auto before = services_.find(service.id);
-    if (before != services_.end() && before->second->document == service) {
+    if (before != services_.end() && is_unchanged(*before->second, service)) {
       out.emplace(service.id, before->second);
       continue;
     }
@@ -180,7 +181,7 @@ Result<Compiler::CompiledPtr> Compiler::compile_service(const ServiceDocument& d
   const auto of_service = [&field](const Error& e) {
     return Error{e.code, e.message, field + "." + e.field};
   };
-  if (auto built = build_tables(*service, before); !built) return of_service(built.error());
+  if (auto built = build_tables(*service, before, tables_); !built) return of_service(built.error());
   if (auto built = build_quic_router(*service); !built) return of_service(built.error());
   return CompiledPtr(std::move(service));
 }
@@ -235,15 +236,8 @@ void Compiler::retire(const std::vector<Change>& changes, Nanoseconds now) {
 
 void Compiler::update_records(const Services& after, const std::vector<Change>& changes,
                               const NextHops& next_hops) {
-  std::shared_ptr<BackendRecords> updated;  // a copy, made at the first difference
   const auto put = [&](BackendIndex index, const BackendRecord& record) {
-    const BackendRecords& current = updated != nullptr ? *updated : *records_;
-    if (index < current.size() && std::memcmp(&current[index], &record, sizeof record) == 0) return;
-    if (updated == nullptr) {
-      updated = std::make_shared<BackendRecords>(*records_);
-      updated->resize(backend_indexes_.bound());
-    }
-    (*updated)[index] = record;
+    records_.put(index, record, backend_indexes_.bound());
   };
   const auto write = [&](const CompiledService& service) {
     for (std::size_t i = 0; i < service.backends.size(); ++i) {
@@ -269,7 +263,7 @@ void Compiler::update_records(const Services& after, const std::vector<Change>& 
       if (change.after != nullptr) write(*change.after);
     }
   }
-  if (updated != nullptr) records_ = std::move(updated);
+  records_.commit();
 }
 
 void Compiler::update_classifier(const Services& after, const std::vector<Change>& changes) {

@@ -16,13 +16,16 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "dataplane/config/document.h"
 #include "dataplane/config/index_pool.h"
 #include "dataplane/config/next_hops.h"
+#include "dataplane/config/record_buffers.h"
 #include "dataplane/config/snapshot.h"
+#include "dataplane/config/table_pool.h"
 #include "penstock/base/result.h"
 #include "penstock/base/units.h"
 
@@ -43,8 +46,12 @@ class Compiler {
   /// document: validated. now: monotonic; paces the quarantine.
   /// InvalidArgument, naming the field, when the backends do not fit kMaxBackendIndexes. Nothing that runs
   /// changes then, and the next call may succeed.
+  /// touched: ids of the services that may differ from the last successful call's, which saves comparing the
+  /// others; without it any may.
+  using Touched = std::set<std::string, std::less<>>;
   [[nodiscard]] Result<std::unique_ptr<const Snapshot>> compile(const Document& document,
-                                                                const NextHops& next_hops, Nanoseconds now);
+                                                                const NextHops& next_hops, Nanoseconds now,
+                                                                const Touched* touched = nullptr);
 
  private:
   using CompiledPtr = std::shared_ptr<const CompiledService>;
@@ -55,7 +62,7 @@ class Compiler {
   };
 
   /// The services of the document, those that did not change shared with services_.
-  Result<Services> compile_services(const Document& document);
+  Result<Services> compile_services(const Document& document, const Touched* touched);
   Result<CompiledPtr> compile_service(const ServiceDocument& document, const CompiledService* before,
                                       const std::string& field);
   Status assign_indexes(CompiledService& service, const std::string& field);
@@ -70,7 +77,8 @@ class Compiler {
   // As of the last successful call.
   Services services_;
   NextHops next_hops_;
-  std::shared_ptr<const BackendRecords> records_;
+  RecordBuffers records_;
+  TablePool tables_;
   std::shared_ptr<const VipClassifier> classifier_;
   IndexPool service_indexes_;
   IndexPool backend_indexes_;

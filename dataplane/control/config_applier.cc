@@ -144,8 +144,8 @@ void ConfigApplier::adopt(Document next) {
   running_ = std::move(next);
 }
 
-Status ConfigApplier::publish(const Document& document) {
-  auto compiled = compiler_.compile(document, next_hops_, monotonic_now());
+Status ConfigApplier::publish(const Document& document, const Compiler::Touched* touched) {
+  auto compiled = compiler_.compile(document, next_hops_, monotonic_now(), touched);
   if (!compiled) return compiled.error();
   publisher_.publish(std::move(compiled).value());
   return Ok{};
@@ -170,7 +170,9 @@ ConfigApplier::Verdict ConfigApplier::update_weights(const proto::UpdateWeightsR
   Document next = *running_;
   next.generation = update.generation();
   if (auto problems = set_weights(update, next); !problems.empty()) return verdict(std::move(problems));
-  if (auto published = publish(next); !published) return verdict({published.error()});
+  Compiler::Touched touched;
+  for (const auto& service : update.services()) touched.insert(service.service());
+  if (auto published = publish(next, &touched); !published) return verdict({published.error()});
   adopt(std::move(next));
   return verdict({});
 }
@@ -179,7 +181,8 @@ void ConfigApplier::refresh_next_hops() {
   const std::scoped_lock lock(mutex_);
   if (!running_) return;
   next_hops_ = hooks_.resolve(backends_of(*running_));
-  if (auto published = publish(*running_); !published) {
+  const Compiler::Touched nothing;
+  if (auto published = publish(*running_, &nothing); !published) {
     spdlog::error("the new next hops cannot be used: {}", published.error().text());
   } else {
     spdlog::info("next hops have changed; generation {} is compiled anew", generation());

@@ -73,7 +73,7 @@ class ConfigApplier {
   [[nodiscard]] std::vector<Error> misfits(const proto::UpdateWeightsRequest& update) const;
   Status install(Document next);
   void adopt(Document next);
-  Status publish(const Document& document);
+  Status publish(const Document& document, const Compiler::Touched* touched = nullptr);
   Verdict verdict(std::vector<Error> refusals) const;
 
   Publisher& publisher_;

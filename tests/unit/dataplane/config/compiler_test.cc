@@ -137,6 +137,25 @@ TEST_F(CompilerTest, SharesTheTablesOfServicesThatDidNotChange) {
   EXPECT_EQ(&before->backend(0), &after->backend(0)) << "a weight is no reason to copy the records";
 }
 
+TEST_F(CompilerTest, ServicesWithTheSameBackendsShareATable) {
+  document.services = {service("a", 80, 10), service("b", 81, 10), service("c", 82, 9)};
+  const auto snapshot = compile();
+  EXPECT_EQ(get(*snapshot, "a").table, get(*snapshot, "b").table);
+  EXPECT_NE(get(*snapshot, "a").backends, get(*snapshot, "b").backends) << "flow entries tell services apart";
+  EXPECT_NE(get(*snapshot, "a").table, get(*snapshot, "c").table);
+}
+
+TEST_F(CompilerTest, TakesTheCallersWordForServicesThatWereNotTouched) {
+  document.services = {service("a", 80, 10), service("b", 81, 10)};
+  const auto before = compile();
+  document.services[0].backends[3].weight = 7;
+  document.services[1].backends[3].weight = 7;
+  const Compiler::Touched touched{"b"};
+  const auto after = compiler.compile(document, next_hops, now, &touched).value();
+  EXPECT_EQ(get(*before, "a").table, get(*after, "a").table);
+  EXPECT_NE(get(*before, "b").table, get(*after, "b").table);
+}
+
 TEST_F(CompilerTest, NextHopsReachTheRecordsAndLeaveTheTablesAlone) {
   document.services = {service("a", 80, 2)};
   const auto before = compile();
