@@ -66,6 +66,13 @@ Status check_memory(const EalSettings& settings) {
                      " > /proc/sys/vm/nr_hugepages), lower --flows, or use --no-huge");
 }
 
+// Where everything but the workers runs: beside them, wherever there is a CPU left.
+cpu_set_t control_cpus(cpu_set_t allowed, const std::vector<unsigned>& worker_cpus) {
+  cpu_set_t rest = allowed;
+  for (const unsigned cpu : worker_cpus) CPU_CLR(cpu, &rest);
+  return CPU_COUNT(&rest) != 0 ? rest : allowed;
+}
+
 // lcore n is a worker on cpus[n]; the main lcore comes after them and floats over all CPUs, since it does
 // nothing.
 std::string lcore_map(const std::vector<unsigned>& cpus) {
@@ -160,8 +167,9 @@ Result<std::unique_ptr<Eal>> Eal::init(const EalSettings& settings) {
   const int started = without_stdout([] { return rte_eal_init(static_cast<int>(args.size()), argv.data()); });
   if (started < 0) return start_error(settings);
   // The calling thread became the main lcore; what it starts later (gRPC, netlink) shall not inherit its
-  // pinning.
-  sched_setaffinity(0, sizeof before, &before);
+  // pinning, nor take a worker's CPU while packets wait.
+  const cpu_set_t control = control_cpus(before, settings.cpus);
+  sched_setaffinity(0, sizeof control, &control);
   return std::unique_ptr<Eal>(new Eal());
 }
 

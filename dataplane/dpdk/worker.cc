@@ -59,10 +59,13 @@ void Worker::run(const Publisher& publisher) noexcept {
       received += poll(port, publisher.current(), now);
       quiescence_.quiescent(settings_.index);
     }
-    progress_tsc_.store(rte_rdtsc(), std::memory_order_relaxed);
+    std::uint64_t end = rte_rdtsc();
+    progress_tsc_.store(end, std::memory_order_relaxed);
     empty_polls = received != 0 ? 0 : empty_polls + 1;
-    if (received == 0) rest(empty_polls);
-    const std::uint64_t end = rte_rdtsc();
+    if (received == 0) {
+      rest(empty_polls);
+      end = rte_rdtsc();
+    }
     (received != 0 ? counters_.busy_cycles : counters_.idle_cycles).add(end - begin);
     begin = end;
   }
@@ -89,12 +92,11 @@ unsigned Worker::poll(std::uint16_t port, const Snapshot& snapshot, Nanoseconds 
 }
 
 void Worker::dispatch() noexcept {
-  std::array<rte_mbuf*, kMaxBurst> rejected;
-  unsigned rejected_count = 0;
+  unsigned rejected = 0;  // they move to the front of buffers_
   for (unsigned i = 0; i < burst_.count; ++i) {
     const PacketView& packet = burst_.packets[i];
     if (packet.outcome != Outcome::kForwarded) {
-      rejected[rejected_count++] = buffers_[i];
+      buffers_[rejected++] = buffers_[i];
       continue;
     }
     resize(buffers_[i], packet);
@@ -105,7 +107,7 @@ void Worker::dispatch() noexcept {
   for (std::size_t i = 0; i < departures_.size(); ++i) {
     if (departures_[i].count != 0) transmit(settings_.ports[i], departures_[i]);
   }
-  if (rejected_count != 0) rte_pktmbuf_free_bulk(rejected.data(), rejected_count);
+  if (rejected != 0) rte_pktmbuf_free_bulk(buffers_.data(), rejected);
 }
 
 void Worker::transmit(std::uint16_t port, Departure& departure) noexcept {

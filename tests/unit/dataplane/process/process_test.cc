@@ -1,5 +1,7 @@
 // The real binary on memory-backed ports, without hugepages or root's network: configuration by gRPC, packets
 // through pcap files, refusals as a user meets them.
+#include <sched.h>
+
 #include <chrono>
 
 #include "tests/unit/dataplane/process/dataplane_process.h"
@@ -134,6 +136,26 @@ TEST_F(DataplaneProcessTest, SecondDataplaneOnTheSameSocketIsRefusedAndTheFirstG
   const std::uint64_t before = client.stats().received_packets();
   EXPECT_TRUE(eventually([&] { return client.stats().received_packets() > before; }));
   EXPECT_EQ(first->terminate(), 0);
+}
+
+TEST_F(DataplaneProcessTest, NothingButItsWorkerMayRunOnAWorkersCpuWhenThereAreOthers) {
+  if (std::thread::hardware_concurrency() < 2) GTEST_SKIP() << "needs two CPUs";
+  auto process = start(arguments("net_null0", {"--lcores", "1"}));
+  DataplaneClient client(socket_);
+  ASSERT_TRUE(client.connected()) << process->log();
+  int on_its_cpu = 0;
+  int others = 0;
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(process->pid()) + "/task")) {
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    // A thread may end meanwhile.
+    if (sched_getaffinity(std::stoi(task.path().filename()), sizeof cpus, &cpus) != 0) continue;
+    ++(CPU_ISSET(1, &cpus) ? on_its_cpu : others);
+  }
+  EXPECT_EQ(on_its_cpu, 1);
+  EXPECT_GT(others, 3);
+  EXPECT_EQ(process->terminate(), 0);
 }
 
 TEST_F(DataplaneProcessTest, StartsAgainAfterBeingKilled) {
