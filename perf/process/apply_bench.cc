@@ -1,7 +1,8 @@
 // Configuration changes under traffic, seen from outside: the built dataplane forwards an endless capture
 // while configurations are applied over its socket.
 //
-//   apply.full        a configuration of many services, none known before, until it forwards
+//   apply.full        a configuration of many services, none known before, until it forwards: on hosts that
+//                     all services share, and with hosts of its own for each
 //   apply.weight      one weight changed in that configuration, until it forwards
 //   apply.churn.*     many applied changes in a row (weights, drains, a backend gone and back): resident
 //                     memory, lost packets
@@ -76,6 +77,22 @@ void measure_full_and_weight(DataplaneProcess& dataplane, std::uint64_t& generat
   figures.add("apply.lost", lost(before, need(dataplane.stats(), "stats")), "packets", at_most(0));
 }
 
+/// Every service's tables must be built: nothing is shared.
+void measure_own_hosts(DataplaneProcess& dataplane, std::uint64_t& generation, Figures& figures, int rounds) {
+  std::vector<double> full;
+  const auto before = need(dataplane.stats(), "stats");
+  for (int round = 0; round < rounds; ++round) {
+    need(dataplane.apply(make_config(++generation, 1, 3)), "small configuration");
+    const auto request = make_config(++generation, kServices, kBackends, Hosts::kOwn);
+    const auto start = Clock::now();
+    need(dataplane.apply(request), "full configuration");
+    full.push_back(ms_since(start));
+  }
+  figures.add("apply.full.1000x100.own_hosts", Samples(full), "ms", at_most(1000));
+  figures.add("apply.full.own_hosts.lost", lost(before, need(dataplane.stats(), "stats")), "packets",
+              at_most(0));
+}
+
 /// The i-th change: mostly a weight, sometimes a drain begun and ended, or a backend that leaves and returns.
 void change_one(proto::ApplyConfigRequest& request, std::size_t i) {
   constexpr std::size_t kSpare = 9;  // the backend of each service that comes and goes
@@ -134,6 +151,7 @@ int run(int argc, char** argv) {
   need(dataplane.apply(make_config(++generation, 1, 3)), "first configuration");
   Figures figures("apply");
   measure_full_and_weight(dataplane, generation, figures, options.quick ? 2 : 9);
+  measure_own_hosts(dataplane, generation, figures, options.quick ? 1 : 5);
   measure_churn(dataplane, generation, figures, options.quick ? 2'000 : 100'000);
   return figures.finish(options);
 }

@@ -112,7 +112,8 @@ std::uint64_t lost_packets(const proto::DataplaneStats& stats) {
   return lost;
 }
 
-proto::ApplyConfigRequest make_config(std::uint64_t generation, std::size_t services, std::size_t backends) {
+proto::ApplyConfigRequest make_config(std::uint64_t generation, std::size_t services, std::size_t backends,
+                                      Hosts hosts) {
   proto::ApplyConfigRequest request;
   proto::DataplaneConfig& config = *request.mutable_config();
   config.set_epoch(1);
@@ -127,9 +128,10 @@ proto::ApplyConfigRequest make_config(std::uint64_t generation, std::size_t serv
     service->set_encap(proto::IPIP);
     for (std::size_t b = 0; b < backends; ++b) {
       auto* backend = service->add_backends();
-      backend->set_id("be-" + std::to_string(b));
-      // Hosts are shared between services, as in a cluster: host b of 10.1.0.0/16.
-      backend->set_address("10.1." + std::to_string(b / 250) + "." + std::to_string(1 + b % 250));
+      const std::size_t host = b + (hosts == Hosts::kOwn ? s * backends : 0);
+      backend->set_id("be-" + std::to_string(host));
+      backend->set_address("10." + std::to_string(1 + host / 62'500) + "." +
+                           std::to_string(host / 250 % 250) + "." + std::to_string(1 + host % 250));
       backend->set_weight(100);
     }
   }

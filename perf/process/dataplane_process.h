@@ -40,8 +40,14 @@ std::uint64_t outcome_packets(const proto::DataplaneStats& stats, const std::str
 /// flow, which a difference between packets received and forwarded is not.
 std::uint64_t lost_packets(const proto::DataplaneStats& stats);
 
+enum class Hosts {
+  kShared,  // backend b of every service is the same host, under the same id
+  kOwn,     // every service has hosts of its own
+};
+
 /// `services` services with `backends` backends each: service i is TCP port 80 + i of 203.0.113.10, so that
 /// service 0 is what write_flow_capture() aims at. IPIP. Every weight is 100.
-proto::ApplyConfigRequest make_config(std::uint64_t generation, std::size_t services, std::size_t backends);
+proto::ApplyConfigRequest make_config(std::uint64_t generation, std::size_t services, std::size_t backends,
+                                      Hosts hosts = Hosts::kShared);
 
 }  // namespace penstock::perf
