@@ -78,7 +78,11 @@ void answer_echo(RareState& state, const OddHeaders& odd, PacketView& p, Nanosec
     p.outcome = Outcome::kIcmpLimited;
     return;
   }
-  replace16(icmp, icmp + offsetof(IcmpHeader, checksum), be16(p.is_v6 ? kReplyV6 : kReplyV4));
+  std::uint8_t* sum = icmp + offsetof(IcmpHeader, checksum);
+  replace16(icmp, sum, be16(p.is_v6 ? kReplyV6 : kReplyV4));
+  // A reply may be nothing but zeroes, whose checksum is the other zero (RFC 1624 section 3); it is right for
+  // every reply.
+  if (word_at(sum) == be16(0)) std::memset(sum, 0xff, sizeof(be16));
   if (p.is_v6) {
     turn_v6(ip);
   } else {

@@ -9,6 +9,7 @@ BACKEND = {4: "10.0.1.1", 6: "2001:db8:1::1"}
 VIP = {4: "203.0.113.10", 6: "2001:db8:beef::10"}
 CLIENT = {4: "198.51.100.7", 6: "2001:db8:c11e::7"}
 MTU = 1600
+JUMBO_MTU = 9600
 PROTOCOL = {"TCP": 6, "UDP": 17, "SCTP": 132}
 
 
@@ -17,7 +18,11 @@ class Tunnel:
     """A port of the VIPs, TCP and UDP, whose service has one backend."""
     port: int
     encap: str
-    outer: int  # IP version
+    outer: int  # IP version; 0: there is no outer packet, the backend is of the VIP's family
+    checksum: bool = False  # GUE, VXLAN: of the outer UDP
+    key: int = None  # GRE
+    vni: int = 0  # VXLAN
+    mac: str = ""  # VXLAN: where the inner frame goes
 
 
 TUNNELS = {
@@ -26,6 +31,17 @@ TUNNELS = {
     "IPIP over IPv4": Tunnel(82, "IPIP", 4),
     "IPIP over IPv6": Tunnel(83, "IPIP", 6),
 }
+
+
+def forwarding(tunnel: Tunnel) -> dict:
+    out = {}
+    if tunnel.checksum:
+        out["udp_checksum"] = True
+    if tunnel.key is not None:
+        out["gre_key"] = tunnel.key
+    if tunnel.vni:
+        out["vxlan_vni"] = tunnel.vni
+    return {"forwarding": out} if out else {}
 
 
 def service(name: str, vip: str, protocol: str, port: int, encap: str, backends: list, **more) -> dict:
@@ -49,15 +65,16 @@ def gateway(name: str, services: list, arguments: list = (), mtu: int = MTU) -> 
     return out
 
 
-def tunnels() -> dict:
+def tunnels(name: str = "tunnels", mtu: int = MTU) -> dict:
     """Every tunnel on both VIPs, TCP and UDP."""
     services = []
     for tunnel in TUNNELS.values():
         for family in (4, 6):
             for protocol in ("TCP", "UDP"):
+                to = backend(BACKEND[tunnel.outer or family], **({"mac": tunnel.mac} if tunnel.mac else {}))
                 services.append(service(f"{protocol.lower()}{family}-{tunnel.port}", VIP[family], protocol, tunnel.port,
-                                        tunnel.encap, [backend(BACKEND[tunnel.outer])]))
-    return gateway("tunnels", services)
+                                        tunnel.encap, [to], **forwarding(tunnel)))
+    return gateway(name, services, mtu=mtu)
 
 
 # Services of several backends: port -> backends, name -> (address, weight, drained).
@@ -81,5 +98,113 @@ def pools() -> dict:
     return gateway("pools", services)
 
 
+@dataclass(frozen=True)
+class Wide:
+    """A service of many addresses or ports. Each has a backend of its own, so that the bytes tell who matched."""
+    vip: str
+    protocol: str
+    port: int
+    last_port: int
+    backend: str
+
+
+# In the order of their names: the second octet from the right of the backend is the number.
+WIDE = {name: Wide(*key, f"10.1.{number}.1") for number, (name, key) in enumerate({
+    "/24 port 80": ("203.0.113.0/24", "TCP", 80, 0),
+    "/25 port 80": ("203.0.113.128/25", "TCP", 80, 0),
+    "/32 port 80": ("203.0.113.200", "TCP", 80, 0),
+    "/24 range": ("203.0.113.0/24", "TCP", 8000, 8999),
+    "/24 range after": ("203.0.113.0/24", "TCP", 9000, 9001),
+    "/24 port inside the range": ("203.0.113.0/24", "TCP", 8080, 0),
+    "/24 every port": ("203.0.113.0/24", "TCP", 0, 0),
+    "/24 UDP": ("203.0.113.0/24", "UDP", 53, 0),
+    "/32 range": ("203.0.113.201", "TCP", 8081, 8090),
+    "/32 every port": ("203.0.113.202", "UDP", 0, 0),
+    "/32 last ports": ("203.0.113.203", "UDP", 65000, 65535),
+    "/31": ("198.18.0.2/31", "TCP", 80, 0),
+    "/8": ("11.0.0.0/8", "TCP", 80, 0),
+    "/64 port 80": ("2001:db8:beef::/64", "TCP", 80, 0),
+    "/65 port 80": ("2001:db8:beef:0:8000::/65", "TCP", 80, 0),
+    "/128 port 80": ("2001:db8:beef::10", "TCP", 80, 0),
+    "/64 range": ("2001:db8:beef::/64", "UDP", 1000, 1999),
+    "/64 every port": ("2001:db8:beef::/64", "UDP", 0, 0),
+    "/32 of IPv6": ("2001:db9::/32", "TCP", 80, 0),
+    "/127": ("2001:db8:aaaa::2/127", "TCP", 80, 0),
+}.items(), start=1)}
+
+
+def wide() -> dict:
+    services = []
+    for name, w in WIDE.items():
+        more = {"last_port": w.last_port} if w.last_port else {}
+        services.append(service(f"{w.protocol.lower()}-{name.lower()}".replace("/", "").replace(" ", "-"), w.vip, w.protocol,
+                                w.port, "IPIP", [backend(w.backend)], **more))
+    return gateway("wide", services)
+
+
+@dataclass(frozen=True)
+class Quic:
+    """A UDP port whose services have two servers each."""
+    port: int
+    rotation: int
+    server_ids: tuple
+    nonce_length: int
+    key: str = ""  # hex
+
+
+# The parameters of the draft's test vectors (appendix B), and some in the clear.
+_KEY = "8f95f09245765f80256934e50c66207f"
+QUIC_PORT = 4433
+QUIC = {
+    "in the clear": Quic(4433, 0, ("c4605e", "c4605f"), 4),
+    "in the clear, longest": Quic(4434, 6, ("01" * 15, "02" * 15), 4),
+    "in the clear, shortest ID": Quic(4435, 3, ("41", "42"), 18),
+    "odd length": Quic(4436, 0, ("ed793a", "000000"), 4, _KEY),
+    "long odd length": Quic(4437, 1, ("ed793a51d49b8f5fab65", "ed793a51d49b8f5fab66"), 5, _KEY),
+    "one block": Quic(4438, 2, ("ed793a51d49b8f5f", "ffffffffffffffff"), 8, _KEY),
+    "19 octets": Quic(4439, 0, ("ed793a51d49b8f5fab", "aabbccddeeff001122"), 9, _KEY),
+    "even length": Quic(4440, 5, ("0102", "0201"), 6, "000102030405060708090a0b0c0d0e0f"),
+}
+QUIC_SERVERS = ("10.0.3.1", "10.0.3.2")
+
+
+def base64_of(octets: str) -> str:
+    return base64.b64encode(bytes.fromhex(octets)).decode()
+
+
+def quic() -> dict:
+    services = []
+    for family in (4, 6):
+        for q in QUIC.values():
+            config = {"rotation": q.rotation, "server_id_length": len(q.server_ids[0]) // 2,
+                      "nonce_length": q.nonce_length, "key": base64_of(q.key)}
+            backends = [backend(address, f"be{n}", quic_server_id=base64_of(server_id))
+                        for n, (address, server_id) in enumerate(zip(QUIC_SERVERS, q.server_ids), start=1)]
+            services.append(service(f"quic{family}-{q.port}", VIP[family], "UDP", q.port, "IPIP", backends,
+                                    quic={"configs": [config]}))
+    return gateway("quic", services)
+
+
+THREE = ("10.0.2.1", "10.0.2.2", "10.0.2.3")
+AFFINITY = {110: (24, 64), 111: (32, 128), 112: (1, 1), 113: (24, 0), 114: (0, 56)}  # port -> prefixes
+
+
+def balancing() -> dict:
+    """What is balanced by less than its 5-tuple, each service over three backends."""
+    services = []
+
+    def add(family, name, protocol, port, **more):
+        services.append(service(f"{name}-{family}", VIP[family], protocol, port, "IPIP",
+                                [backend(to, f"be{n}") for n, to in enumerate(THREE, start=1)], **more))
+
+    for family in (4, 6):
+        add(family, "sctp", "SCTP", 5000)
+        add(family, "any", "ANY_PROTOCOL", 0)
+        add(family, "dns", "UDP", 53, one_shot=True)
+        for port, (v4, v6) in AFFINITY.items():
+            add(family, f"affine-{port}", "TCP", port, affinity={"ipv4_prefix": v4, "ipv6_prefix": v6})
+    return gateway("balancing", services)
+
+
 def all_gateways() -> list:
-    return [tunnels(), pools()]
+    return [tunnels(), pools(), wide(), quic()]

@@ -1,10 +1,10 @@
-"""Every tunnel, with packets of both families inside: RFC 2003, 2473, 4213 and GUE."""
-from frames import by_tunnel, frame, ip, some, tcp, udp
+"""Every tunnel, with packets of both families inside: RFC 2003, 2473, 4213, 2784, 2890, 7348 and GUE; the outer UDP checksum
+of RFC 6935."""
+from frames import by_tunnel, frame, ip, overhead, some, tcp, udp
 from gateways import MTU, TUNNELS
 from table import Step, case, steps_case
 
 TOPIC = "encapsulation"
-OVERHEAD = {"GUE": 16, "IPIP": 0}
 
 
 def _packets(what, family, port):
@@ -14,7 +14,7 @@ def _packets(what, family, port):
     yield "RST", ip(family) / tcp(what + "RST", port, "R")
     yield "UDP datagram", ip(family) / udp(what + "UDP", port)
     yield "UDP without payload", ip(family) / udp(what + "empty", port, b"")
-    yield "UDP of 1400 bytes", ip(family) / udp(what + "big", port, some(1400))
+    yield "UDP of an odd number of bytes", ip(family) / udp(what + "odd", port, some(301))
 
 
 def each_packet_in_each_tunnel():
@@ -40,8 +40,7 @@ def the_longest_that_fits():
     for name, tunnel in TUNNELS.items():
         for family in (4, 6):
             what = f"IPv{family} of exactly the MTU in {name}"
-            outer = {4: 20, 6: 40}[tunnel.outer] + OVERHEAD[tunnel.encap]
-            payload = MTU - outer - {4: 20, 6: 40}[family] - 8
+            payload = MTU - overhead(name) - {4: 20, 6: 40}[family] - 8
             packet = ip(family) / udp(what, tunnel.port, some(payload))
             case(TOPIC, what, "tunnels", [frame(family, packet)], [by_tunnel(name, packet)], "forwarded")
 
