@@ -19,7 +19,7 @@ std::span<const std::uint8_t> udp_payload(const PacketView& p) noexcept {
   if (!p.is_v6) {
     headers = 4U * (ip[0] & 0xf) + sizeof(UdpHeader);
   } else if (ip[offsetof(Ipv6Header, next_header)] != kProtoUdp) {
-    return {};
+    headers = parse_odd(p).transport + sizeof(UdpHeader);
   }
   const std::uint32_t bytes = std::min(p.ip_length, p.length - kEthernet);
   if (bytes < headers) return {};

@@ -5,6 +5,7 @@ import zlib
 from frames import frame, ip, tunnelled, udp
 from gateways import QUIC, QUIC_SERVERS
 from quic_lb import connection_id
+from scapy.all import IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, PadN, Raw
 from table import Expected, case
 
 TOPIC = "quic"
@@ -92,7 +93,30 @@ def unroutable():
                 _anywhere(f"IPv{family} {what}, {name}", family, q, payload)
 
 
+def behind_options_and_extensions():
+    for name in ("in the clear", "odd length", "one block"):
+        q = QUIC[name]
+        for server in (0, 1):
+            payload = short(cid_of(q, server))
+            headers = {
+                "IPv4 options": ip(4, options=[Raw(b"\x01" * 8)]),
+                "40 bytes of IPv4 options": ip(4, options=[Raw(b"\x01" * 40)]),
+                "hop-by-hop options": ip(6) / IPv6ExtHdrHopByHop(options=[PadN(optdata=bytes(4))]),
+                "destination options": ip(6) / IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(12))]),
+                "two extension headers": ip(6) / IPv6ExtHdrHopByHop(options=[PadN(optdata=bytes(4))]) /
+                                         IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(4))]),
+                "an atomic fragment header": ip(6) / IPv6ExtHdrFragment(id=7),
+            }
+            for kind, header in headers.items():
+                for client in range(3):
+                    what = f"client {client} behind {kind}, {name}, server {server}"
+                    packet = header / udp(what, q.port, payload)
+                    case(TOPIC, what, "quic", [frame(packet.version, packet)],
+                         [tunnelled(packet, "IPIP", QUIC_SERVERS[server])], "forwarded")
+
+
 def write():
+    behind_options_and_extensions()
     every_configuration()
     one_connection_from_everywhere()
     what_does_not_matter()
