@@ -63,10 +63,10 @@ std::uint32_t rank_of_score(std::int64_t score) noexcept {
 
 class HandOver {
  public:
-  HandOver(std::span<const std::uint32_t> slots, std::span<const std::uint32_t> base_shares,
+  HandOver(std::span<const std::uint32_t> slots, std::span<const std::uint16_t> owners,
            std::span<const std::uint32_t> lacks, std::uint64_t seed);
 
-  void draw_racers(std::span<const std::uint16_t> owners);
+  void draw_racers();
   void race();
   void correct_pulls();
   void drop_surplus();
@@ -87,6 +87,7 @@ class HandOver {
   [[nodiscard]] std::uint32_t next_lacking(std::uint32_t rank) const noexcept;
 
   std::span<const std::uint32_t> slots_;
+  std::span<const std::uint16_t> drawn_;
   std::uint64_t seed_;
   std::vector<std::uint32_t> lacks_;    // per rank
   std::vector<std::int32_t> pulls_;     // per rank, and nobody's
@@ -97,9 +98,10 @@ class HandOver {
   std::vector<std::uint64_t> lacking_;  // bit per rank: lacks_[rank] != 0, while the dropped are given
 };
 
-HandOver::HandOver(std::span<const std::uint32_t> slots, std::span<const std::uint32_t> base_shares,
+HandOver::HandOver(std::span<const std::uint32_t> slots, std::span<const std::uint16_t> owners,
                    std::span<const std::uint32_t> lacks, std::uint64_t seed)
     : slots_(slots),
+      drawn_(owners.first(std::min(owners.size(), kDrawnSlots))),
       seed_(seed),
       lacks_(lacks.begin(), lacks.end()),
       pulls_(lacks.size() + 1, kNoPull),
@@ -107,16 +109,18 @@ HandOver::HandOver(std::span<const std::uint32_t> slots, std::span<const std::ui
       racers_(slots.size() * kRacers),
       winners_(slots.size()),
       lacking_(lacks.size() / 64 + 1) {
+  // What was drawn from, not the base shares: the first slots are a sample, which may favour a backend.
+  std::vector<std::uint32_t> chances(std::size_t{kNoOwner} + 1);
+  for (const std::uint16_t rank : drawn_) ++chances[rank];
   for (std::size_t rank = 0; rank < lacks.size(); ++rank) {
-    if (lacks[rank] != 0) pulls_[rank] = log2_of(lacks[rank]) - log2_of(base_shares[rank]);
+    if (lacks[rank] != 0) pulls_[rank] = log2_of(lacks[rank]) - log2_of(chances[rank]);
   }
 }
 
 // Two draws from each 64 mixed bits: 16 for the slot whose owner is drawn, 8 for the time since the last
 // draw. Without a branch on whether the owner lacks anything, which no predictor guesses.
-void HandOver::draw_racers(std::span<const std::uint16_t> owners) {
-  const auto drawn = owners.first(std::min(owners.size(), kDrawnSlots));
-  const auto size = static_cast<std::uint32_t>(drawn.size());
+void HandOver::draw_racers() {
+  const auto size = static_cast<std::uint32_t>(drawn_.size());
   const auto nobody = static_cast<Racer>(lacks_.size()) << 16;
   std::vector<std::uint8_t> lacking(std::size_t{kNoOwner} + 1);
   std::transform(lacks_.begin(), lacks_.end(), lacking.begin(), [](std::uint32_t lack) { return lack != 0; });
@@ -127,7 +131,7 @@ void HandOver::draw_racers(std::span<const std::uint16_t> owners) {
     std::size_t count = 0;
     std::uint32_t time = 0;
     const auto draw = [&](std::uint32_t bits) {
-      const std::uint16_t rank = drawn[(bits >> 16) * size >> 16];
+      const std::uint16_t rank = drawn_[(bits >> 16) * size >> 16];
       time += kWaits[bits & 0xFF];
       racers[count] = Racer{rank} << 16 | time;
       count += lacking[rank];
@@ -243,11 +247,10 @@ std::uint32_t HandOver::next_lacking(std::uint32_t rank) const noexcept {
 
 std::vector<std::uint16_t> hand_over(std::span<const std::uint32_t> slots,
                                      std::span<const std::uint16_t> owners,
-                                     std::span<const std::uint32_t> base_shares,
                                      std::span<const std::uint32_t> lacks, std::uint64_t seed) {
   if (slots.empty()) return {};
-  HandOver work(slots, base_shares, lacks, seed);
-  work.draw_racers(owners);
+  HandOver work(slots, owners, lacks, seed);
+  work.draw_racers();
   for (int i = 0; i < kCorrections; ++i) {
     work.race();
     work.correct_pulls();

@@ -174,7 +174,7 @@ void MaglevBase::claim_the_rest() {
   for (std::uint32_t slot = 0; slot < owners_.size(); ++slot) {
     if (owners_[slot] == kNoOwner) free.push_back(slot);
   }
-  const std::vector<std::uint16_t> takers = hand_over(free, owners_, shares_, lacks, mix(seed_, kRestSalt));
+  const std::vector<std::uint16_t> takers = hand_over(free, owners_, lacks, mix(seed_, kRestSalt));
   for (std::size_t i = 0; i < free.size(); ++i) {
     owners_[free[i]] = takers[i];
     claims_[claims_end_[takers[i]]++] = free[i];
@@ -230,7 +230,7 @@ Result<MaglevTable> MaglevTable::build(const MaglevBase& base, std::span<const M
   std::transform(base.owners_.begin(), base.owners_.end(), table.owners_.begin(),
                  [&index](std::uint16_t rank) { return index[rank]; });
   const std::vector<std::uint16_t> takers =
-      hand_over(released, base.owners_, base.shares_, lacks, mix(base.seed_, kHandOverSalt));
+      hand_over(released, base.owners_, lacks, mix(base.seed_, kHandOverSalt));
   for (std::size_t i = 0; i < released.size(); ++i) table.owners_[released[i]] = index[takers[i]];
   table.find_largest(quotas, index);
   return table;
