@@ -52,8 +52,9 @@ Outcome not_for_service(const VipClassifier& c, const Headers& h, Outcome otherw
                    : flow_hash_v4(s.secret(), h.addresses, h.ports_raw, h.protocol);
 }
 
-// No service has exactly this address, port and protocol.
-[[gnu::noinline]] void classify_wide(const Snapshot& s, const Headers& h, PacketView& p) noexcept {
+// No service has exactly this address, port and protocol. By value: a reference would put the headers of
+// every packet into memory.
+[[gnu::cold, gnu::noinline]] void classify_wide(const Snapshot& s, Headers h, PacketView& p) noexcept {
   const ServiceIndex service = find_wide(s.classifier(), h);
   if (service == kNoServiceIndex) {
     p.outcome = is_vip(s.classifier(), h.vip(), h.is_v6) ? Outcome::kNoSuchService : Outcome::kNotVip;
