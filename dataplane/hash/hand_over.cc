@@ -110,8 +110,8 @@ HandOver::HandOver(std::span<const std::uint32_t> slots, std::span<const std::ui
       winners_(slots.size()),
       lacking_(lacks.size() / 64 + 1) {
   // What was drawn from, not the base shares: the first slots are a sample, which may favour a backend.
-  std::vector<std::uint32_t> chances(std::size_t{kNoOwner} + 1);
-  for (const std::uint16_t rank : drawn_) ++chances[rank];
+  std::vector<std::uint32_t> chances(lacks.size() + 1);
+  for (const std::uint16_t rank : drawn_) ++chances[std::min<std::size_t>(rank, lacks.size())];
   for (std::size_t rank = 0; rank < lacks.size(); ++rank) {
     if (lacks[rank] != 0) pulls_[rank] = log2_of(lacks[rank]) - log2_of(chances[rank]);
   }
