@@ -1,6 +1,7 @@
 #include "dataplane/settings.h"
 
 #include <charconv>
+#include <cstring>
 #include <limits>
 #include <set>
 #include <sstream>
@@ -8,6 +9,7 @@
 
 #include "dataplane/dpdk/devargs.h"
 #include "dataplane/dpdk/idle_policy.h"
+#include "penstock/net/headers.h"
 #include "penstock/process/settings.h"
 
 namespace penstock {
@@ -103,6 +105,7 @@ struct Flags {
   std::string idle = "spin";
   std::vector<std::string> kernel_interfaces;
   std::vector<std::string> static_next_hops;
+  std::vector<std::string> port_vlans;
   std::string source_v4;
   std::string source_v6;
   std::string eal;
@@ -139,11 +142,28 @@ void declare(CLI::App& app, Flags& flags, DataplaneSettings& out) {
                  "PORT,mac=M[,source_v4=A][,source_v6=A][,mtu=N]: for a port without a kernel interface")
       ->allow_extra_args(false)
       ->check(checked_by(parse_static_next_hop));
+  app.add_option(
+         "--port-vlan", flags.port_vlans,
+         "PORT=keep|strip|ID[.ID]: the VLAN tags of tagged packets that leave by this port; else keep")
+      ->allow_extra_args(false)
+      ->check(checked_by(parse_port_vlan));
   app.add_option("--source-v4", flags.source_v4, "Outer IPv4 source instead of the kernel's choice")
       ->check(checked_by(parse_source_v4));
   app.add_option("--source-v6", flags.source_v6, "Outer IPv6 source instead of the kernel's choice")
       ->check(checked_by(parse_source_v6));
   app.add_option("--eal", flags.eal, "Further arguments for DPDK's EAL, separated by spaces");
+}
+
+/// Rules by position of their port; none for a port that there is not: contradiction() tells.
+std::vector<VlanRule> vlan_rules(const Flags& flags) {
+  std::vector<VlanRule> rules(flags.ports.size());
+  for (const auto& text : flags.port_vlans) {
+    const PortVlan vlan = parse_port_vlan(text).value();
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      if (parse_devargs(flags.ports[i]).value().name == vlan.port) rules[i] = vlan.rule;
+    }
+  }
+  return rules;
 }
 
 /// The checks passed, so that every value() below is there.
@@ -157,6 +177,7 @@ void interpret(const Flags& flags, DataplaneSettings& out) {
   for (const auto& text : flags.static_next_hops) {
     out.static_next_hops.push_back(parse_static_next_hop(text).value());
   }
+  out.engine.rare.vlan_rules = vlan_rules(flags);
   if (!flags.source_v4.empty()) out.source_v4 = parse_source_v4(flags.source_v4).value();
   if (!flags.source_v6.empty()) out.source_v6 = parse_source_v6(flags.source_v6).value();
   std::istringstream words(flags.eal);
@@ -165,7 +186,7 @@ void interpret(const Flags& flags, DataplaneSettings& out) {
 }
 
 /// What no flag is wrong about alone. Empty when nothing is.
-std::string contradiction(const DataplaneSettings& settings) {
+std::string contradiction(const Flags& flags, const DataplaneSettings& settings) {
   std::set<std::string> names;
   for (const auto& text : settings.engine.ports) {
     const std::string name = parse_devargs(text).value().name;
@@ -176,6 +197,12 @@ std::string contradiction(const DataplaneSettings& settings) {
   }
   for (const auto& hop : settings.static_next_hops) {
     if (!names.contains(hop.port)) return "static_next_hop: there is no port '" + hop.port + "'";
+  }
+  std::set<std::string> tagged;
+  for (const auto& text : flags.port_vlans) {
+    const std::string port = parse_port_vlan(text).value().port;
+    if (!names.contains(port)) return "port_vlan: there is no port '" + port + "'";
+    if (!tagged.insert(port).second) return "port_vlan: port '" + port + "' is given twice";
   }
   return {};
 }
@@ -208,6 +235,34 @@ Result<KernelInterface> parse_kernel_interface(const std::string& text) {
   return KernelInterface{text.substr(0, equals), text.substr(equals + 1)};
 }
 
+Result<PortVlan> parse_port_vlan(const std::string& text) {
+  constexpr std::uint16_t kMostVlan = 4094;
+  const Error wrong =
+      invalid("port_vlan", "'" + text + "' is not PORT=keep, PORT=strip or PORT=ID[.ID] with IDs of 1-4094");
+  const auto equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) return wrong;
+  PortVlan out{text.substr(0, equals), {}};
+  const std::string value = text.substr(equals + 1);
+  if (value == "keep") return out;
+  if (value == "strip") {
+    out.rule.action = VlanRule::Action::kStrip;
+    return out;
+  }
+  const auto ids = split(value, '.');
+  if (ids.size() > 2) return wrong;
+  out.rule.action = VlanRule::Action::kReplace;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto id = number<std::uint16_t>(ids[i], 1, kMostVlan);
+    if (!id) return wrong;
+    const be16 type(ids.size() == 2 && i == 0 ? kEtherTypeQinq : kEtherTypeVlan);
+    const be16 tag(*id);
+    std::memcpy(&out.rule.tags[i * kVlanTag], &type, sizeof type);
+    std::memcpy(&out.rule.tags[i * kVlanTag + sizeof type], &tag, sizeof tag);
+    out.rule.tag_bytes = static_cast<std::uint8_t>(out.rule.tag_bytes + kVlanTag);
+  }
+  return out;
+}
+
 Result<StaticNextHopSetting> parse_static_next_hop(const std::string& text) {
   const auto parts = split(text, ',');
   StaticNextHopSetting hop;
@@ -238,7 +293,7 @@ std::variant<DataplaneSettings, int> parse_dataplane_settings(int argc, char** a
   declare(app, flags, out);
   if (const auto code = settings.parse(argc, argv)) return *code;
   interpret(flags, out);
-  if (const std::string wrong = contradiction(out); !wrong.empty()) {
+  if (const std::string wrong = contradiction(flags, out); !wrong.empty()) {
     const auto* file = app.get_config_ptr();
     const bool from_file = file->count() > 0;
     std::fprintf(stderr, "penstock-dataplane: %s%s\n",

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "dataplane/dpdk/engine.h"
+#include "dataplane/pipeline/vlan.h"
 #include "penstock/net/addr.h"
 
 namespace penstock {
@@ -16,6 +17,12 @@ namespace penstock {
 struct KernelInterface {
   std::string port;
   std::string interface;
+};
+
+/// What becomes of the VLAN tags of packets that leave by this port.
+struct PortVlan {
+  std::string port;
+  VlanRule rule;
 };
 
 /// For a port without a kernel interface.
@@ -43,6 +50,8 @@ std::variant<DataplaneSettings, int> parse_dataplane_settings(int argc, char** a
 // One value of a flag each; InvalidArgument in one sentence.
 [[nodiscard]] Result<std::vector<unsigned>> parse_cpu_list(const std::string& text);    // "0,2-3"
 [[nodiscard]] Result<KernelInterface> parse_kernel_interface(const std::string& text);  // "PORT=INTERFACE"
+/// "PORT=keep", "PORT=strip", "PORT=ID" or "PORT=ID.ID", the outer (802.1ad) tag first.
+[[nodiscard]] Result<PortVlan> parse_port_vlan(const std::string& text);
 /// "PORT,mac=02:…[,source_v4=A][,source_v6=A][,mtu=N]", at least one source.
 [[nodiscard]] Result<StaticNextHopSetting> parse_static_next_hop(const std::string& text);
 

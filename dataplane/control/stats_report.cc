@@ -48,6 +48,10 @@ void report_lcores(const EngineView& engine, proto::DataplaneStats& out) {
     lcore.set_flows(engine.flows[i]->stats().size);
     lcore.set_flow_capacity(engine.flows[i]->capacity());
     lcore.set_flow_table_full(counters.flow_table_full.read());
+    lcore.set_fragments_released(counters.fragments_released.read());
+    lcore.set_fragments_lost(counters.fragments_lost.read());
+    lcore.set_extra_sent(counters.extra_sent.read());
+    lcore.set_extra_dropped(counters.extra_dropped.read());
   }
   out.set_received_packets(received);
   write_outcomes(totals, true, out);

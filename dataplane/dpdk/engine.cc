@@ -182,6 +182,8 @@ class Engine::Impl {
     buffers_ = std::move(buffers).value();
     Worker::Settings common;
     common.idle = settings_.idle;
+    common.buffers = buffers_.get();
+    common.rare = settings_.rare;
     for (const auto& port : ports_) {
       auto started = port->start(queues(), settings_.idle.mode == IdleMode::kInterrupt, buffers_.get());
       if (!started) return started;

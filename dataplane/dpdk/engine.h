@@ -17,6 +17,7 @@
 #include "dataplane/config/publisher.h"
 #include "dataplane/dpdk/idle_policy.h"
 #include "dataplane/flow/flow_table.h"
+#include "dataplane/pipeline/rare_state.h"
 #include "dataplane/stats/lcore_counters.h"
 #include "penstock/base/result.h"
 #include "penstock/base/units.h"
@@ -34,6 +35,7 @@ struct EngineSettings {
   std::uint64_t memory_mb = 0;  // 0 = what flows and buffers need
   bool no_huge = false;
   std::size_t flows_per_lcore = 1'000'000;
+  RareSettings rare;  // its ports are positions in `ports`
   std::size_t buffers_per_queue = kDefaultBuffersPerQueue;
   std::vector<std::string> eal_extra;
   bool debug_log = false;

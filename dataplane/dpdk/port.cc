@@ -4,6 +4,7 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,6 +35,14 @@ Result<std::string> with_queue_count(const Devargs& devargs, std::uint16_t queue
                                wanted + " lcores, and each polls one queue");
   }
   return given || queues == 1 ? devargs.text : devargs.text + ",queue_count=" + wanted;
+}
+
+// Frames longer than a buffer come in several, where the device can do that.
+std::uint64_t scatter_needed(std::uint32_t mtu, const rte_mempool* buffers) {
+  constexpr std::uint32_t kLink = 14 + 8 + 4;  // Ethernet, two VLAN tags, checksum
+  const std::uint32_t room =
+      rte_pktmbuf_data_room_size(const_cast<rte_mempool*>(buffers)) - RTE_PKTMBUF_HEADROOM;
+  return mtu + kLink > room ? RTE_ETH_RX_OFFLOAD_SCATTER : 0;
 }
 
 }  // namespace
@@ -84,7 +93,7 @@ Port::~Port() {
   if (probed_) rte_eth_dev_close(id_);
 }
 
-Status Port::configure(std::uint16_t queues, bool interrupts) {
+Status Port::configure(std::uint16_t queues, bool interrupts, const rte_mempool* buffers) {
   rte_eth_dev_info info{};
   if (const int code = rte_eth_dev_info_get(id_, &info); code != 0) return refused(name_, "unreadable", code);
   const std::uint16_t most = std::min(info.max_rx_queues, info.max_tx_queues);
@@ -99,8 +108,10 @@ Status Port::configure(std::uint16_t queues, bool interrupts) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & kHashOn;
   }
+  conf.rxmode.offloads = info.rx_offload_capa & scatter_needed(mtu(), buffers);
+  conf.txmode.offloads |= info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
   // All buffers come from one pool and none is shared, which is what fast free asks for.
-  conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+  conf.txmode.offloads |= info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
   if (const int code = rte_eth_dev_configure(id_, queues, queues, &conf); code != 0) {
     return refused(name_, "cannot be configured", code);
   }
@@ -118,7 +129,7 @@ Status Port::check_interrupts(std::uint16_t queues) const {
 }
 
 Status Port::start(std::uint16_t queues, bool interrupts, rte_mempool* buffers) {
-  if (auto configured = configure(queues, interrupts); !configured) return configured;
+  if (auto configured = configure(queues, interrupts, buffers); !configured) return configured;
   std::uint16_t rx = kDescriptors;
   std::uint16_t tx = kDescriptors;
   rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx);

@@ -51,7 +51,7 @@ class Port {
 
  private:
   Port() = default;
-  Status configure(std::uint16_t queues, bool interrupts);
+  Status configure(std::uint16_t queues, bool interrupts, const rte_mempool* buffers);
   [[nodiscard]] Status check_interrupts(std::uint16_t queues) const;
 
   std::string name_;

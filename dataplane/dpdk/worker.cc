@@ -5,6 +5,7 @@
 #include <rte_pause.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <ctime>
 
 namespace penstock {
@@ -17,20 +18,32 @@ constexpr unsigned kPollsBeforeRest = 64;
 // Bounds how late a missed interrupt, a stop or an expiring flow is noticed.
 constexpr int kInterruptTimeoutMs = 10;
 
-// The packet was whole in its first segment, so that the others hold nothing but padding.
-[[gnu::cold]] void drop_padding_segments(rte_mbuf* buffer) noexcept {
-  rte_pktmbuf_free(buffer->next);
-  buffer->next = nullptr;
-  buffer->nb_segs = 1;
+// The first segment keeps its new length; of the others `more` bytes stay, the rest is padding.
+[[gnu::cold]] void resize_segments(rte_mbuf* buffer, std::uint32_t more) noexcept {
+  rte_mbuf* last = buffer;
+  std::uint16_t segments = 1;
+  while (more != 0 && last->next != nullptr) {
+    last = last->next;
+    ++segments;
+    last->data_len = static_cast<std::uint16_t>(std::min<std::uint32_t>(last->data_len, more));
+    more -= last->data_len;
+  }
+  rte_pktmbuf_free(last->next);
+  last->next = nullptr;
+  buffer->nb_segs = segments;
+  buffer->pkt_len -= more;
 }
 
-// The buffer now holds the encapsulated frame: one segment, no offload. How the buffer is attached must stay.
+// The buffer now holds the frame to send, without offloads. How the buffer is attached must stay.
 void resize(rte_mbuf* buffer, const PacketView& packet) noexcept {
-  if (buffer->nb_segs != 1) drop_padding_segments(buffer);
   buffer->data_off = static_cast<std::uint16_t>(packet.data - static_cast<std::uint8_t*>(buffer->buf_addr));
   buffer->data_len = static_cast<std::uint16_t>(packet.length);
   buffer->pkt_len = packet.length;
   buffer->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT;
+  if (buffer->nb_segs != 1) [[unlikely]] {
+    buffer->pkt_len += packet.more;
+    resize_segments(buffer, packet.more);
+  }
 }
 
 }  // namespace
@@ -42,8 +55,11 @@ Worker::Worker(Settings settings, FlowTable& flows, LcoreCounters& counters, Rcu
       counters_(counters),
       quiescence_(quiescence),
       clock_(clock),
-      pipeline_(flows, counters),
-      departures_(settings_.ports.size()) {}
+      pipeline_(flows, counters, settings_.rare),
+      extra_frames_(settings_.buffers),
+      departures_(settings_.ports.size()) {
+  burst_.frames = &extra_frames_;
+}
 
 void Worker::run(const Publisher& publisher) noexcept {
   prctl(PR_SET_TIMERSLACK, 1UL);  // the default of 50 µs would double a sleep of 50 µs
@@ -55,8 +71,8 @@ void Worker::run(const Publisher& publisher) noexcept {
     const Nanoseconds now = clock_.at(begin);
     flows_.advance(tick_of(now));
     unsigned received = 0;
-    for (const std::uint16_t port : settings_.ports) {
-      received += poll(port, publisher.current(), now);
+    for (std::uint16_t position = 0; position < settings_.ports.size(); ++position) {
+      received += poll(position, publisher.current(), now);
       quiescence_.quiescent(settings_.index);
     }
     std::uint64_t end = rte_rdtsc();
@@ -72,17 +88,17 @@ void Worker::run(const Publisher& publisher) noexcept {
   quiescence_.leave(settings_.index);
 }
 
-unsigned Worker::poll(std::uint16_t port, const Snapshot& snapshot, Nanoseconds now) noexcept {
-  const std::uint16_t count =
-      rte_eth_rx_burst(port, static_cast<std::uint16_t>(settings_.index), buffers_.data(), kMaxBurst);
+unsigned Worker::poll(std::uint16_t position, const Snapshot& snapshot, Nanoseconds now) noexcept {
+  const std::uint16_t count = rte_eth_rx_burst(
+      settings_.ports[position], static_cast<std::uint16_t>(settings_.index), buffers_.data(), kMaxBurst);
   counters_.burst_sizes[count].add(1);
   if (count == 0) return 0;
   for (unsigned i = 0; i < count; ++i) {
     rte_mbuf* buffer = buffers_[i];
     auto* frame = rte_pktmbuf_mtod(buffer, std::uint8_t*);
     __builtin_prefetch(frame);
-    // Of a frame that spans segments only the first is seen: the rest counts as missing.
-    burst_.packets[i].set(frame, buffer->data_len, rte_pktmbuf_headroom(buffer));
+    burst_.packets[i].set(frame, buffer->data_len, rte_pktmbuf_headroom(buffer), position,
+                          buffer->pkt_len - buffer->data_len);
   }
   burst_.count = count;
   pipeline_.run(snapshot, burst_, now);
@@ -95,7 +111,7 @@ void Worker::dispatch() noexcept {
   unsigned rejected = 0;  // they move to the front of buffers_
   for (unsigned i = 0; i < burst_.count; ++i) {
     const PacketView& packet = burst_.packets[i];
-    if (packet.outcome != Outcome::kForwarded) {
+    if (packet.outcome != Outcome::kForwarded && packet.outcome != Outcome::kAnswered) {
       buffers_[rejected++] = buffers_[i];
       continue;
     }
@@ -108,22 +124,58 @@ void Worker::dispatch() noexcept {
     if (departures_[i].count != 0) transmit(settings_.ports[i], departures_[i]);
   }
   if (rejected != 0) rte_pktmbuf_free_bulk(buffers_.data(), rejected);
+  if (burst_.extra_count != 0) [[unlikely]]
+    transmit_extra();
 }
 
-void Worker::transmit(std::uint16_t port, Departure& departure) noexcept {
+std::uint16_t Worker::send(std::uint16_t port, rte_mbuf** buffers, std::uint16_t count) noexcept {
   std::uint16_t sent = 0;
   for (unsigned attempt = 0; attempt < kTransmitAttempts; ++attempt) {
     sent = static_cast<std::uint16_t>(
-        sent + rte_eth_tx_burst(port, static_cast<std::uint16_t>(settings_.index), &departure.buffers[sent],
-                                static_cast<std::uint16_t>(departure.count - sent)));
-    if (sent == departure.count) break;
+        sent + rte_eth_tx_burst(port, static_cast<std::uint16_t>(settings_.index), &buffers[sent],
+                                static_cast<std::uint16_t>(count - sent)));
+    if (sent == count) break;
     rte_pause();
   }
+  return sent;
+}
+
+void Worker::transmit(std::uint16_t port, Departure& departure) noexcept {
+  const std::uint16_t sent = send(port, departure.buffers.data(), departure.count);
   for (std::uint16_t i = sent; i < departure.count; ++i) {
     burst_.packets[departure.packets[i]].outcome = Outcome::kTxFull;
     rte_pktmbuf_free(departure.buffers[i]);
   }
   departure.count = 0;
+}
+
+// After the burst's own frames, so that a fragment leaves behind the first one of its datagram.
+void Worker::transmit_extra() noexcept {
+  std::array<rte_mbuf*, kMaxExtraFrames> buffers;
+  std::array<bool, kMaxExtraFrames> settled{};
+  for (std::size_t port = 0; port < settings_.ports.size(); ++port) {
+    std::uint16_t count = 0;
+    for (std::uint32_t i = 0; i < burst_.extra_count; ++i) {
+      const ExtraFrame& frame = burst_.extra[i];
+      if (frame.length == 0 || frame.egress_port != port) continue;
+      settled[i] = true;
+      auto* buffer = static_cast<rte_mbuf*>(frame.handle);
+      buffer->data_off =
+          static_cast<std::uint16_t>(frame.data - static_cast<std::uint8_t*>(buffer->buf_addr));
+      buffer->data_len = static_cast<std::uint16_t>(frame.length);
+      buffer->pkt_len = frame.length;
+      buffers[count++] = buffer;
+    }
+    if (count == 0) continue;
+    const std::uint16_t sent = send(settings_.ports[port], buffers.data(), count);
+    counters_.extra_sent.add(sent);
+    counters_.extra_dropped.add(std::uint64_t{count} - sent);
+    for (std::uint16_t i = sent; i < count; ++i) rte_pktmbuf_free(buffers[i]);
+  }
+  for (std::uint32_t i = 0; i < burst_.extra_count; ++i) {
+    if (!settled[i]) rte_pktmbuf_free(static_cast<rte_mbuf*>(burst_.extra[i].handle));
+  }
+  burst_.extra_count = 0;
 }
 
 void Worker::rest(unsigned empty_polls) noexcept {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "dataplane/config/publisher.h"
+#include "dataplane/dpdk/buffer_frames.h"
 #include "dataplane/dpdk/idle_policy.h"
 #include "dataplane/dpdk/rcu_quiescence.h"
 #include "dataplane/dpdk/tsc_clock.h"
@@ -31,6 +32,8 @@ class Worker {
     unsigned index = 0;                // worker number = queue number = lcore id
     std::vector<std::uint16_t> ports;  // DPDK port ids; NextHop::port indexes this list
     IdlePolicy idle;
+    rte_mempool* buffers = nullptr;  // where received frames come from, and extra ones
+    RareSettings rare;
   };
 
   Worker(Settings settings, FlowTable& flows, LcoreCounters& counters, RcuQuiescence& quiescence,
@@ -53,9 +56,12 @@ class Worker {
     std::array<std::uint8_t, kMaxBurst> packets;
   };
 
-  unsigned poll(std::uint16_t port, const Snapshot& snapshot, Nanoseconds now) noexcept;
+  // position: in settings_.ports.
+  unsigned poll(std::uint16_t position, const Snapshot& snapshot, Nanoseconds now) noexcept;
   void dispatch() noexcept;
+  std::uint16_t send(std::uint16_t port, rte_mbuf** buffers, std::uint16_t count) noexcept;
   void transmit(std::uint16_t port, Departure& departure) noexcept;
+  void transmit_extra() noexcept;
   void rest(unsigned empty_polls) noexcept;
   void sleep() noexcept;
   void listen_for_interrupts() noexcept;
@@ -68,6 +74,7 @@ class Worker {
   const TscClock& clock_;
   Pipeline pipeline_;
   Burst burst_;
+  BufferFrames extra_frames_;
   std::array<rte_mbuf*, kMaxBurst> buffers_{};
   std::vector<Departure> departures_;  // by position in settings_.ports
   std::atomic<bool> stopping_{false};

@@ -123,6 +123,10 @@ void encap_packet(const BackendRecord& record, PacketView& p) noexcept {
 
 }  // namespace
 
+void encap_one(const Snapshot& snapshot, RareState&, Burst&, PacketView& p, Nanoseconds) noexcept {
+  encap_packet(snapshot.backend(p.backend), p);
+}
+
 void encap(const Snapshot& snapshot, RareState&, Burst& burst, Nanoseconds) noexcept {
   for (std::uint32_t n = 0; n < burst.live_count; ++n) {
     PacketView& p = burst.packets[burst.live[n]];

@@ -88,7 +88,7 @@ void answer_echo(RareState& state, const OddHeaders& odd, PacketView& p, Nanosec
   } else {
     turn_v4(ip, odd.transport);
   }
-  p.length = kEthernet + p.ip_length;
+  p.cut(kEthernet + p.ip_length);
   turn_round(p);
 }
 

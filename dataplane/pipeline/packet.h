@@ -29,8 +29,9 @@ enum class Aside : std::uint8_t {
   kNatReturn,  // of a backend, to one of the gateway's own NAT addresses
 };
 
-/// The caller fills the first three members of each packet; `set()` does. After Pipeline::run, `outcome` is
-/// never kPending, and for kForwarded `data`, `length` and `egress_port` describe the frame to send.
+/// The caller says with set() what was received. After Pipeline::run, `outcome` is never kPending, and for
+/// kForwarded and kAnswered the frame to send by `egress_port` is `length` bytes at `data`, then the first
+/// `more` bytes of the further segments.
 /// Other packets' bytes are untouched: kNotVip may be handed to the kernel, the rest is freed by the caller.
 struct alignas(64) PacketView {
   std::uint8_t* data;      // first byte of the Ethernet header
@@ -62,6 +63,11 @@ struct alignas(64) PacketView {
     headroom = frame_headroom;
     ingress_port = port;
     more = frame_more;
+  }
+  /// The frame ends after `bytes`: what follows is padding.
+  void cut(std::uint32_t bytes) noexcept {
+    more = bytes > length ? bytes - length : 0;
+    if (bytes < length) length = bytes;
   }
 };
 static_assert(sizeof(PacketView) == 64, "one cache line of metadata per packet");

@@ -1,5 +1,6 @@
 #include "dataplane/pipeline/pipeline.h"
 
+#include "dataplane/pipeline/fragments.h"
 #include "dataplane/pipeline/stages.h"
 
 namespace penstock {
@@ -10,6 +11,8 @@ void Pipeline::run(const Snapshot& snapshot, Burst& burst, Nanoseconds now) noex
   select(snapshot, flows_, counters_, burst);
   if (burst.aside_count != 0) [[unlikely]]
     handle_aside(snapshot, flows_, counters_, rare_, burst, now);
+  if (rare_.fragments->held() != 0) [[unlikely]]
+    expire_fragments(counters_, rare_, now);
   encap(snapshot, rare_, burst, now);
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "dataplane/fragment/fragment_cache.h"
 #include "dataplane/pipeline/answer_budget.h"
 #include "dataplane/pipeline/vlan.h"
 
@@ -17,11 +18,14 @@ struct RareSettings {
 
 struct RareState {
   RareState() : RareState(RareSettings{}) {}
-  explicit RareState(const RareSettings& settings) : vlan_rules(settings.vlan_rules) {}
+  /// Throws std::bad_alloc, and std::runtime_error where the kernel has no random bytes (start-up only).
+  explicit RareState(const RareSettings& settings);
 
   std::vector<VlanRule> vlan_rules;
   AnswerBudget echo_budget;     // echo replies
   AnswerBudget too_big_budget;  // fragmentation needed, packet too big
+  std::unique_ptr<FragmentCache> fragments;
+  std::uint32_t next_outer_id;  // identification of fragmented outer packets; from a random start
 };
 
 }  // namespace penstock

@@ -41,6 +41,10 @@ void select(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters,
 void handle_aside(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters, RareState& state,
                   Burst& burst, Nanoseconds now) noexcept;
 
+/// What encap() does, for one packet with a backend. It need not be one of `burst.packets`.
+[[gnu::cold]] void encap_one(const Snapshot& snapshot, RareState& state, Burst& burst, PacketView& packet,
+                             Nanoseconds now) noexcept;
+
 /// Puts the outer headers in front of every live packet; its outcome is final then.
 void encap(const Snapshot& snapshot, RareState& state, Burst& burst, Nanoseconds now) noexcept;
 

@@ -58,8 +58,14 @@ class LcoreCounters {
   std::array<Counter, kOutcomeCount> outcomes;
   Counter flow_table_full;  // packets that were balanced without a flow entry because the table had no room
 
+  // Frames beyond those received (Burst::extra). What waited has been counted as kHeld when it was received.
+  Counter fragments_released;  // sent after the first fragment that they had waited for
+  Counter fragments_lost;      // that waited in vain: timed out, displaced, or their datagram was refused
+
   // Written by the worker's polling loop (dpdk/).
-  Counter busy_cycles;  // TSC cycles of polls that returned packets
+  Counter extra_sent;     // extra frames that an egress port took
+  Counter extra_dropped;  // extra frames that it did not take
+  Counter busy_cycles;    // TSC cycles of polls that returned packets
   Counter idle_cycles;
   std::array<Counter, kBurstSizes> burst_sizes;
 

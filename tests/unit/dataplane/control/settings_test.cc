@@ -34,6 +34,23 @@ TEST(DataplaneSettings, StaticNextHopNeedsPortMacAndASource) {
   }
 }
 
+TEST(DataplaneSettings, PortVlanKeepsStripsOrNamesOneOrTwoTags) {
+  using Action = VlanRule::Action;
+  EXPECT_EQ(parse_port_vlan("net_pcap0=keep").value().rule, VlanRule{});
+  EXPECT_EQ(parse_port_vlan("net_pcap0=strip").value().rule.action, Action::kStrip);
+  const auto one = parse_port_vlan("net_pcap0=4094");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->port, "net_pcap0");
+  EXPECT_EQ(one->rule, (VlanRule{Action::kReplace, 4, {0x81, 0x00, 0x0f, 0xfe}}));
+  EXPECT_EQ(parse_port_vlan("0000:3b:00.0=100.7").value().rule,
+            (VlanRule{Action::kReplace, 8, {0x88, 0xa8, 0, 100, 0x81, 0x00, 0, 7}}));
+  for (const char* bad : {"", "=keep", "net_pcap0", "net_pcap0=", "net_pcap0=0", "net_pcap0=4095",
+                          "net_pcap0=-1", "net_pcap0=1.", "net_pcap0=.1", "net_pcap0=1.0", "net_pcap0=1.2.3",
+                          "net_pcap0=Keep", "net_pcap0=keep ", "net_pcap0=1,2", "net_pcap0=0x10"}) {
+    EXPECT_FALSE(parse_port_vlan(bad)) << bad;
+  }
+}
+
 TEST(DataplaneSettings, KernelInterfaceIsAPair) {
   const auto pair = parse_kernel_interface("net_memif0=eth1");
   ASSERT_TRUE(pair);

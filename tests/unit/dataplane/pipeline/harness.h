@@ -127,7 +127,8 @@ class Harness {
       const std::uint8_t* begin = p.data;
       const std::uint8_t* end =
           std::min<const std::uint8_t*>(begin + p.length, buffers[i].data() + buffers[i].size());
-      answers.push_back({p.outcome, Bytes(begin, end), p.egress_port, p.backend, p.new_flow, p.length});
+      answers.push_back(
+          {p.outcome, Bytes(begin, end), p.egress_port, p.backend, p.new_flow, p.length + p.more});
     }
     extra.clear();
     for (std::uint32_t i = 0; i < burst_.extra_count; ++i) {

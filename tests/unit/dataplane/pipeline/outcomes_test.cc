@@ -95,8 +95,8 @@ std::vector<Case> cases() {
       {"hop limit 1", vip6().tcp(1, 80).ttl(1), Outcome::kTtlExpired},
       {"hop limit 0", vip6().udp(1, 7).ttl(0), Outcome::kTtlExpired},
 
-      {"first fragment", vip4().tcp(1, 80).payload(4).fragment(kIpv4MoreFragments), Outcome::kFragment},
-      {"last fragment", vip4().udp(1, 7).fragment(185), Outcome::kFragment},
+      {"first fragment", vip4().tcp(1, 80).payload(4).fragment(kIpv4MoreFragments), Outcome::kForwarded},
+      {"last fragment before its first", vip4().udp(1, 7).fragment(185), Outcome::kHeld},
 
       {"DF set, not a fragment", vip4().tcp(1, 80).fragment(kIpv4DontFragment), Outcome::kForwarded},
 
