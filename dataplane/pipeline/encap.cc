@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
 #include "dataplane/pipeline/stages.h"
+#include "dataplane/pipeline/vlan.h"
 #include "penstock/net/checksum.h"
 #include "penstock/net/headers.h"
 
@@ -99,7 +101,17 @@ void put_outer_v6(const BackendRecord& record, std::uint8_t* inner, std::uint32_
   return p.headroom < kRequiredHeadroom ? Outcome::kNoHeadroom : Outcome::kTooBig;
 }
 
-void encap_packet(const BackendRecord& record, PacketView& p) noexcept {
+// Of a frame in segments only the first grows. The tags that classify took off return as the egress port
+// wants them.
+[[gnu::cold, gnu::noinline]] void finish_odd_frame(const RareState& state, std::uint32_t seen,
+                                                   PacketView& p) noexcept {
+  const std::uint32_t whole = p.length;
+  p.length = std::min(whole, seen);
+  p.more = whole - p.length;
+  if (p.tag_bytes != 0) put_tags(state.vlan_rules, p);
+}
+
+void encap_packet(const BackendRecord& record, const RareState& state, PacketView& p) noexcept {
   const std::uint32_t overhead = record.overhead;
   const std::uint32_t outer_length = p.ip_length + overhead;
   // An unresolved record's MTU is 0, which no packet fits.
@@ -116,21 +128,24 @@ void encap_packet(const BackendRecord& record, PacketView& p) noexcept {
   }
   p.data -= overhead;
   p.headroom -= overhead;
+  const std::uint32_t seen = p.length + overhead;
   p.length = outer_length + kEthernet;
   p.egress_port = record.egress_port;
+  if ((p.more | p.tag_bytes) != 0) [[unlikely]]
+    finish_odd_frame(state, seen, p);
   p.outcome = Outcome::kForwarded;
 }
 
 }  // namespace
 
-void encap_one(const Snapshot& snapshot, RareState&, Burst&, PacketView& p, Nanoseconds) noexcept {
-  encap_packet(snapshot.backend(p.backend), p);
+void encap_one(const Snapshot& snapshot, RareState& state, Burst&, PacketView& p, Nanoseconds) noexcept {
+  encap_packet(snapshot.backend(p.backend), state, p);
 }
 
-void encap(const Snapshot& snapshot, RareState&, Burst& burst, Nanoseconds) noexcept {
+void encap(const Snapshot& snapshot, RareState& state, Burst& burst, Nanoseconds) noexcept {
   for (std::uint32_t n = 0; n < burst.live_count; ++n) {
     PacketView& p = burst.packets[burst.live[n]];
-    encap_packet(snapshot.backend(p.backend), p);
+    encap_packet(snapshot.backend(p.backend), state, p);
   }
 }
 
