@@ -150,8 +150,8 @@ int run(int argc, char** argv) {
   std::uint64_t generation = 0;
   need(dataplane.apply(make_config(++generation, 1, 3)), "first configuration");
   Figures figures("apply");
-  measure_full_and_weight(dataplane, generation, figures, options.quick ? 2 : 9);
-  measure_own_hosts(dataplane, generation, figures, options.quick ? 1 : 5);
+  measure_full_and_weight(dataplane, generation, figures, options.quick ? 2 : 7);
+  measure_own_hosts(dataplane, generation, figures, options.quick ? 1 : 3);
   measure_churn(dataplane, generation, figures, options.quick ? 2'000 : 100'000);
   return figures.finish(options);
 }
