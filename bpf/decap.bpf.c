@@ -10,7 +10,8 @@
  * A tunnel that accepts anything is a way around every filter in front of this host. So a packet is taken
  * only if its outer destination is ours and its inner destination is a configured service; fragments without
  * ports and the few ICMP types that a server needs are taken for a configured VIP. All else is counted and
- * dropped.
+ * dropped. A service of one address and one port is found by one look-up in a hash table; prefixes, ranges and
+ * wildcards by a search behind it.
  *
  * Not verified: the outer UDP checksum (gateways send zero, RFC 6935 and 6936; the inner one protects the
  * payload) and the inner IPv4 checksum (the local stack does). ECN follows RFC 6040, figure 4.
@@ -37,13 +38,14 @@
 #define PROTO_IPV6 41
 #define PROTO_FRAGMENT 44
 #define PROTO_ICMPV6 58
+#define PROTO_SCTP 132
 #define IPV4_MORE_FRAGMENTS 0x2000
 #define IPV4_OFFSET 0x1fff
 #define IPV6_OFFSET 0xfff8
 #define IPV6_MORE_FRAGMENTS 0x0001
 #define TCP_HEADER 20
 #define UDP_HEADER 8
-#define ICMP_HEADER 8
+#define SCTP_HEADER 12
 #define ECN_NOT_ECT 0
 #define ECN_ECT1 1
 #define ECN_ECT0 2
@@ -69,11 +71,11 @@ struct {
 } decap_services SEC(".maps");
 
 struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, PENSTOCK_DECAP_MAX_VIPS);
-  __type(key, struct abi_address);
-  __type(value, struct decap_counters);
+  __type(key, struct abi_prefix);
+  __type(value, struct decap_vip);
 } decap_vips SEC(".maps");
 
 struct {
@@ -275,25 +277,92 @@ static __always_inline bool icmp_is_wanted(__u8 protocol, __u8 type) {
   return (type >= 1 && type <= 4) || type == 128;
 }
 
-static __always_inline enum decap_outcome admit_to_vip(struct tunnel* t, const struct inner* in) {
-  t->counters = bpf_map_lookup_elem(&decap_vips, &in->key.vip);
+/* Names the entry of decap_services that stands for `vip` itself. */
+static __always_inline void name_vip(struct abi_service_key* key, const struct decap_vip* vip) {
+  __builtin_memset(key, 0, sizeof *key);
+  key->vip = vip->first;
+  key->prefix_length = vip->prefix_length;
+}
+
+static __noinline enum decap_outcome admit_to_vip(struct tunnel* t, const struct inner* in) {
+  const struct abi_prefix whole = {.length = 128, .address = in->key.vip};
+  struct abi_service_key key;
+  const struct decap_vip* vip = bpf_map_lookup_elem(&decap_vips, &whole);
+  if (!vip) return DECAP_DROPPED_NO_SERVICE;
+  name_vip(&key, vip);
+  t->counters = bpf_map_lookup_elem(&decap_services, &key);
   return t->counters ? DECAP_DECAPSULATED : DECAP_DROPPED_NO_SERVICE;
+}
+
+/* The service of `vip` that takes the packet; `port` in host order. NULL: none. */
+static __always_inline struct decap_counters* find_in(const struct decap_vip* vip, const struct inner* in,
+                                                      __u16 port) {
+  const __u8 protocol = in->key.protocol;
+  struct decap_counters* found;
+  struct abi_service_key key;
+  name_vip(&key, vip);
+  key.protocol = protocol;
+  key.port = in->key.port;
+  if (vip->prefix_length != 0 && key.port != 0) { /* the one address has been looked up */
+    found = bpf_map_lookup_elem(&decap_services, &key);
+    if (found) return found;
+  }
+  for (__u32 i = 0; i < PENSTOCK_DECAP_MAX_RULES; ++i) {
+    const struct decap_rule* rule = &vip->rules[i];
+    if (i >= vip->rule_count) break;
+    if (rule->protocol != protocol && rule->protocol != PENSTOCK_DECAP_ANY_PROTOCOL) continue;
+    if (port < rule->first_port || port > rule->last_port) continue;
+    key.protocol = rule->protocol;
+    key.port = bpf_htons(rule->first_port);
+    key.last_port = rule->first_port == 0 ? 0 : bpf_htons(rule->last_port);
+    return bpf_map_lookup_elem(&decap_services, &key);
+  }
+  return 0;
+}
+
+/* Prefixes from the longest on; a packet without ports has port 0. */
+static __noinline enum decap_outcome admit_by_rules(struct tunnel* t, const struct inner* in) {
+  struct abi_prefix prefix = {.length = 128, .address = in->key.vip};
+  const __u16 port = bpf_ntohs(in->key.port);
+  for (int i = 0; i < PENSTOCK_DECAP_MAX_NESTED; ++i) {
+    const struct decap_vip* vip = bpf_map_lookup_elem(&decap_vips, &prefix);
+    if (!vip) return DECAP_DROPPED_NO_SERVICE;
+    t->counters = find_in(vip, in, port);
+    if (t->counters) return DECAP_DECAPSULATED;
+    const bool v4 = t->inner_protocol == PROTO_IPIP;
+    const __u32 length = vip->prefix_length == 0 ? 128 : vip->prefix_length + (v4 ? 96 : 0);
+    prefix.length = length - 1;
+  }
+  return DECAP_DROPPED_NO_SERVICE;
+}
+
+/* Headers between IPv6 and the transport, and what IPv4 gives no meaning: even a service of any protocol does
+ * not take what hides the protocol from the filters in front of this host. */
+static __always_inline bool hides_protocol(__u8 protocol) {
+  return protocol == 0 || protocol == 43 || protocol == 51 || protocol == 60 || protocol == PROTO_FRAGMENT;
+}
+
+static __always_inline bool has_ports(__u8 protocol) {
+  return protocol == PROTO_TCP || protocol == PROTO_UDP || protocol == PROTO_SCTP;
 }
 
 static __always_inline enum decap_outcome admit(struct xdp_md* ctx, struct tunnel* t, struct inner* in) {
   const __u8 protocol = in->key.protocol;
   const bool icmp = protocol == (t->inner_protocol == PROTO_IPIP ? PROTO_ICMP : PROTO_ICMPV6);
-  if (protocol != PROTO_TCP && protocol != PROTO_UDP && !icmp) return DECAP_DROPPED_INNER_PROTOCOL;
-  if (in->later_fragment) return admit_to_vip(t, in);
+  if (hides_protocol(protocol)) return DECAP_DROPPED_INNER_PROTOCOL;
+  if (in->later_fragment && (has_ports(protocol) || icmp)) return admit_to_vip(t, in);
+  if (!has_ports(protocol) && !icmp) {
+    return protocol == PROTO_ICMP || protocol == PROTO_ICMPV6 ? DECAP_DROPPED_INNER_PROTOCOL : admit_by_rules(t, in);
+  }
   /* A first fragment too short for its transport header hides the ports from filters (RFC 1858). */
-  const __u32 least = protocol == PROTO_TCP ? TCP_HEADER : icmp ? ICMP_HEADER : UDP_HEADER;
+  const __u32 least = protocol == PROTO_TCP ? TCP_HEADER : protocol == PROTO_SCTP ? SCTP_HEADER : UDP_HEADER;
   if (in->l4_length < least || in->l4_offset > MAX_INNER_OFFSET + 60) return DECAP_DROPPED_INNER;
   __u8* l4 = start_of(ctx) + in->l4_offset;
   if ((void*)(l4 + 4) > end_of(ctx)) return DECAP_DROPPED_INNER;
   if (icmp) return icmp_is_wanted(protocol, l4[0]) ? admit_to_vip(t, in) : DECAP_DROPPED_INNER_PROTOCOL;
   __builtin_memcpy(&in->key.port, l4 + 2, 2);
   t->counters = bpf_map_lookup_elem(&decap_services, &in->key);
-  return t->counters ? DECAP_DECAPSULATED : DECAP_DROPPED_NO_SERVICE;
+  return t->counters ? DECAP_DECAPSULATED : admit_by_rules(t, in);
 }
 
 static __always_inline enum decap_outcome read_inner_ipv4(struct xdp_md* ctx, struct tunnel* t) {

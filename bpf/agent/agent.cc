@@ -56,6 +56,9 @@ Status Agent::prepare() {
   auto addresses = Addresses::open();
   if (!addresses) return addresses.error();
   addresses_ = std::move(*addresses);
+  auto prefixes = LocalPrefixes::open();
+  if (!prefixes) return prefixes.error();
+  prefixes_ = std::move(*prefixes);
   sysctls_.emplace(state_file(".sysctl"));
   auto program = DecapProgram::load(settings_.interfaces, settings_.xdp);
   if (!program) return program.error();
@@ -93,11 +96,26 @@ void Agent::restore_directive() {
   }
 }
 
+std::vector<std::string> Agent::carry(const std::set<VipPrefix>& vips) {
+  std::set<IpAddr> addresses;
+  std::set<VipPrefix> prefixes;
+  for (const VipPrefix& vip : vips) {
+    if (vip.length == 0) {
+      addresses.insert(vip.first);
+    } else {
+      prefixes.insert(vip);
+    }
+  }
+  std::vector<std::string> problems = addresses_->set_vips(addresses);
+  append(problems, prefixes_->set(prefixes));
+  return problems;
+}
+
 /// Addresses before services and services before their removal: no decapsulated packet finds its VIP missing.
 void Agent::apply(NodeServices wanted) {
-  std::set<IpAddr> both = wanted.vips();
+  std::set<VipPrefix> both = wanted.vips();
   if (in_force_) both.merge(in_force_->vips());
-  for (const std::string& problem : addresses_->set_vips(both)) spdlog::warn("{}", problem);
+  for (const std::string& problem : carry(both)) spdlog::warn("{}", problem);
   if (auto done = program_->set_services(wanted.services); !done) {
     directive_problem_ = done.error().text();
     spdlog::error("{}", directive_problem_);
@@ -139,7 +157,7 @@ void Agent::reconcile() {
   if (auto done = program_->set_addresses(own); !done) problems.push_back(done.error().text());
   append(problems, program_->attach());
   append(problems, sysctls_->apply(settings_.interfaces));
-  if (in_force_) append(problems, addresses_->set_vips(in_force_->vips()));
+  if (in_force_) append(problems, carry(in_force_->vips()));
   if (!addresses_->loopback_is_up())
     problems.push_back("lo is down, so no VIP is reachable: 'ip link set dev lo up'");
   if (problems != problems_) {
@@ -162,9 +180,10 @@ void Agent::report() {
   const DecapStats stats = program_->stats();
   for (const auto& [service, counters] : stats.services) {
     auto* out = status.add_services();
-    out->set_vip(service.vip.text());
+    out->set_vip(service.vip_text());
     out->set_protocol(static_cast<proto::Protocol>(service.protocol));
     out->set_port(service.port);
+    out->set_last_port(service.last_port);
     out->set_packets(counters.packets);
     out->set_bytes(counters.bytes);
   }
@@ -199,7 +218,7 @@ void Agent::run(int stop_fd) {
 
 void Agent::put_back() {
   std::vector<std::string> problems = program_->detach();
-  append(problems, addresses_->set_vips({}));
+  append(problems, carry({}));
   append(problems, sysctls_->restore());
   for (const std::string& problem : problems) spdlog::error("{}", problem);
   spdlog::info("detached; VIPs and settings of this host are as they were");

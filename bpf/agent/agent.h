@@ -17,6 +17,7 @@
 #include "bpf/agent/decap_program.h"
 #include "bpf/agent/directive.h"
 #include "bpf/agent/interface_sysctls.h"
+#include "bpf/agent/local_prefixes.h"
 #include "bpf/agent/single_instance.h"
 #include "penstock/base/result.h"
 
@@ -51,6 +52,8 @@ class Agent {
   void apply(NodeServices wanted);
   void reconcile();
   void report();
+  /// Makes VIPs and VIP prefixes of this host exactly `vips`; returns what could not be done.
+  std::vector<std::string> carry(const std::set<VipPrefix>& vips);
   void put_back();
   [[nodiscard]] std::string state_file(const std::string& suffix) const;
 
@@ -59,6 +62,7 @@ class Agent {
   std::vector<FileDescriptor> claims_;
   FileDescriptor wake_;
   std::optional<Addresses> addresses_;
+  std::optional<LocalPrefixes> prefixes_;
   std::optional<InterfaceSysctls> sysctls_;
   std::unique_ptr<DecapProgram> program_;
   std::optional<NodeServices> in_force_;     // nothing until the first directive ever

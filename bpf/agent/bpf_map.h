@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -61,6 +62,20 @@ Status replace_keys(int map, const std::set<AbiKey<Key>>& wanted, const void* va
     result = unavailable(
         "the kernel does not take all " + what + ": " +
         (full ? std::to_string(wanted.size()) + " are more than its map holds" : std::strerror(errno)));
+  }
+  return result;
+}
+
+/// As replace_keys, for records that change while they stay: each is put in one step.
+template <class Key, class Value>
+Status replace_values(int map, const std::map<AbiKey<Key>, Value>& wanted, const std::string& what) {
+  Status result = Ok{};
+  for (const Key& key : map_keys<Key>(map)) {
+    if (!wanted.contains({key})) bpf_map_delete_elem(map, &key);
+  }
+  for (const auto& [entry, value] : wanted) {
+    if (bpf_map_update_elem(map, &entry.key, &value, BPF_ANY) == 0) continue;
+    result = unavailable("the kernel does not take all " + what + ": " + std::strerror(errno));
   }
   return result;
 }

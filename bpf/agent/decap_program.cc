@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "bpf/agent/file_descriptor.h"
 #include "decap.skel.h"
 #include "penstock/abi/decap.h"
+#include "penstock/config/vip_prefix.h"
 
 namespace penstock {
 namespace {
@@ -45,12 +47,54 @@ abi_service_key to_abi(const VipKey& service) {
   abi_service_key key{};
   key.vip = to_abi(service.vip);
   key.port = be16(service.port).raw();
+  key.last_port = be16(service.last_port).raw();
   key.protocol = service.protocol;
+  key.prefix_length = service.prefix_length;
   return key;
 }
 
+/// The entry that stands for the VIP itself: the key of a service without protocol and port.
+abi_service_key to_abi(const VipPrefix& vip) {
+  VipKey key;
+  key.vip = vip.first;
+  key.prefix_length = vip.length;
+  return to_abi(key);
+}
+
 VipKey from_abi(const abi_service_key& key) {
-  return VipKey{from_abi(key.vip), key.protocol, be16::from_raw(key.port).host()};
+  return VipKey{from_abi(key.vip), key.protocol, be16::from_raw(key.port).host(),
+                be16::from_raw(key.last_port).host(), key.prefix_length};
+}
+
+abi_prefix trie_key(const VipPrefix& vip) { return {vip.bits() + (vip.is_v6() ? 0 : 96), to_abi(vip.first)}; }
+
+using VipRecords = std::map<VipPrefix, decap_vip>;
+
+/// Every VIP with its services of more than one port, which stand in the order in which they are to be tried.
+/// Nothing when one VIP has more of them than its record holds.
+std::optional<VipRecords> vip_records(const std::set<VipKey>& services) {
+  std::map<VipPrefix, std::vector<VipKey>> many;
+  for (const VipKey& service : services) {
+    auto& rules = many[VipPrefix(service)];
+    if (!service.is_one_port()) rules.push_back(service);
+  }
+  VipRecords records;
+  for (auto& [vip, rules] : many) {
+    if (rules.size() > PENSTOCK_DECAP_MAX_RULES) return std::nullopt;
+    // A range before every port, a protocol before any: VipKey's own rule.
+    std::stable_sort(rules.begin(), rules.end(), [](const VipKey& a, const VipKey& b) {
+      const auto rank = [](const VipKey& k) { return std::pair(k.protocol == kAnyProtocol, k.port == 0); };
+      return rank(a) < rank(b);
+    });
+    decap_vip& record = records[vip];
+    record.first = to_abi(vip.first);
+    record.prefix_length = vip.length;
+    for (const VipKey& rule : rules) {
+      record.rules[record.rule_count++] = {rule.port, rule.port == 0 ? abi_u16{65535} : rule.last_port,
+                                           rule.protocol, 0};
+    }
+  }
+  return records;
 }
 
 int log_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
@@ -181,15 +225,21 @@ Status DecapProgram::set_addresses(const std::set<IpAddr>& addresses) {
 }
 
 Status DecapProgram::set_services(const std::set<VipKey>& services) {
+  const auto records = vip_records(services);
+  if (!records) {
+    return invalid("services", "one VIP has more than " + std::to_string(PENSTOCK_DECAP_MAX_RULES) +
+                                   " services with a range of ports or every port");
+  }
   std::set<AbiKey<abi_service_key>> wanted;
-  std::set<AbiKey<abi_address>> vips;
-  for (const VipKey& service : services) {
-    wanted.insert({to_abi(service)});
-    vips.insert({to_abi(service.vip)});
+  for (const VipKey& service : services) wanted.insert({to_abi(service)});
+  std::map<AbiKey<abi_prefix>, decap_vip> vips;
+  for (const auto& [vip, record] : *records) {
+    wanted.insert({to_abi(vip)});
+    vips.insert({{trie_key(vip)}, record});
   }
   const std::vector<decap_counters> zero(possible_cpus());
   auto done = replace_keys(bpf_map__fd(program_->maps.decap_services), wanted, zero.data(), "services");
-  auto vips_done = replace_keys(bpf_map__fd(program_->maps.decap_vips), vips, zero.data(), "VIPs");
+  auto vips_done = replace_values(bpf_map__fd(program_->maps.decap_vips), vips, "VIPs");
   return done ? vips_done : done;
 }
 
@@ -284,7 +334,7 @@ DecapStats DecapProgram::stats() const {
   std::vector<decap_counters> per_cpu(possible_cpus());
   const int services = bpf_map__fd(program_->maps.decap_services);
   for (const auto& key : map_keys<abi_service_key>(services)) {
-    if (bpf_map_lookup_elem(services, &key, per_cpu.data()) != 0) continue;
+    if (key.protocol == 0 || bpf_map_lookup_elem(services, &key, per_cpu.data()) != 0) continue;
     ServiceCounters& counters = stats.services[from_abi(key)];
     for (const decap_counters& c : per_cpu) {
       counters.packets += c.packets;

@@ -39,37 +39,54 @@ Error cannot_write(const std::string& path) {
   return unavailable("cannot keep the last directive in " + path + ": " + std::strerror(errno));
 }
 
+Result<VipKey> check_service(const proto::NodeService& service, const std::string& field) {
+  const auto vip = parse_vip(service.vip());
+  if (!vip) return invalid(field + "vip", vip.error().message);
+  if (!vip->first.is_unicast()) {
+    return invalid(field + "vip", "'" + service.vip() + "' is not a unicast address");
+  }
+  if (!proto::Protocol_IsValid(service.protocol()) || service.protocol() == proto::PROTOCOL_UNSPECIFIED) {
+    return invalid(field + "protocol", "must be TCP, UDP, SCTP or ANY_PROTOCOL");
+  }
+  if (service.port() > 65535) return invalid(field + "port", "must be 0–65535");
+  if (service.protocol() == proto::ANY_PROTOCOL && service.port() != 0) {
+    return invalid(field + "port", "must be 0 with ANY_PROTOCOL");
+  }
+  const bool range = service.last_port() != 0;
+  if (range &&
+      (service.port() == 0 || service.last_port() <= service.port() || service.last_port() > 65535)) {
+    return invalid(field + "last_port", "must be 0, or beyond port and at most 65535");
+  }
+  if (!proto::Encap_IsValid(service.encap()) || service.encap() == proto::ENCAP_UNSPECIFIED ||
+      service.encap() == proto::NAT) {
+    return invalid(field + "encap", "must be GUE, IPIP, GRE, VXLAN or L2DSR");
+  }
+  return VipKey{vip->first, static_cast<std::uint8_t>(service.protocol()),
+                static_cast<std::uint16_t>(service.port()), static_cast<std::uint16_t>(service.last_port()),
+                vip->length};
+}
+
 }  // namespace
 
-std::set<IpAddr> NodeServices::vips() const {
-  std::set<IpAddr> out;
-  for (const VipKey& service : services) out.insert(service.vip);
+std::set<VipPrefix> NodeServices::vips() const {
+  std::set<VipPrefix> out;
+  for (const VipKey& service : services) out.insert(VipPrefix(service));
   return out;
 }
 
 Result<NodeServices> validate(const proto::NodeDirective& directive) {
   NodeServices out;
   out.generation = directive.generation();
-  if (directive.services_size() > PENSTOCK_DECAP_MAX_SERVICES) {
-    return invalid("services", "at most " + std::to_string(PENSTOCK_DECAP_MAX_SERVICES) +
-                                   " fit into the decapsulation map");
+  constexpr int kMost = PENSTOCK_DECAP_MAX_SERVICES / 2;  // each may need an entry for its VIP too
+  if (directive.services_size() > kMost) {
+    return invalid("services", "at most " + std::to_string(kMost) + " fit into the decapsulation map");
   }
   for (int i = 0; i < directive.services_size(); ++i) {
-    const proto::NodeService& service = directive.services(i);
-    const std::string field = "services[" + std::to_string(i) + "].";
-    auto vip = IpAddr::parse(service.vip());
-    if (!vip) return invalid(field + "vip", vip.error().message);
-    if (!vip->is_unicast()) return invalid(field + "vip", "'" + service.vip() + "' is not a unicast address");
-    if (service.protocol() != proto::TCP && service.protocol() != proto::UDP) {
-      return invalid(field + "protocol", "must be TCP or UDP");
+    auto key = check_service(directive.services(i), "services[" + std::to_string(i) + "].");
+    if (!key) return key.error();
+    if (!out.services.insert(*key).second) {
+      return invalid("services[" + std::to_string(i) + "].vip", key->text() + " is given twice");
     }
-    if (service.port() < 1 || service.port() > 65535) return invalid(field + "port", "must be 1–65535");
-    if (service.encap() != proto::GUE && service.encap() != proto::IPIP) {
-      return invalid(field + "encap", "must be GUE or IPIP");
-    }
-    const VipKey key{*vip, static_cast<std::uint8_t>(service.protocol()),
-                     static_cast<std::uint16_t>(service.port())};
-    if (!out.services.insert(key).second) return invalid(field + "vip", key.text() + " is given twice");
   }
   return out;
 }

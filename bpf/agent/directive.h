@@ -12,7 +12,7 @@
 #include <string>
 
 #include "penstock/base/result.h"
-#include "penstock/config/vip_key.h"
+#include "penstock/config/vip_prefix.h"
 
 namespace penstock {
 namespace proto {
@@ -23,11 +23,12 @@ struct NodeServices {
   std::uint64_t generation = 0;
   std::set<VipKey> services;
 
-  [[nodiscard]] std::set<IpAddr> vips() const;
+  [[nodiscard]] std::set<VipPrefix> vips() const;
 };
 
-/// The encapsulation of a service is not part of the result: both are taken at all times, so that no packet
-/// is lost while gateways change from one to the other.
+/// The encapsulation of a service is not part of the result: GUE and IP-in-IP are taken at all times, so that
+/// no packet is lost while gateways change from one to the other. GRE and VXLAN are left to the kernel's own
+/// devices.
 Result<NodeServices> validate(const proto::NodeDirective& directive);
 
 Status save_directive(const std::string& path, const proto::NodeDirective& directive);

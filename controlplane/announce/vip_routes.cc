@@ -43,24 +43,27 @@ bool may_change_routes() {
   return (data[0].effective & (1u << CAP_NET_ADMIN)) != 0;
 }
 
-std::string prefix(const IpAddr& vip) { return vip.text() + (vip.is_v6() ? "/128" : "/32"); }
+std::string prefix(const VipPrefix& vip) { return vip.first.text() + "/" + std::to_string(vip.bits()); }
 
 /// The VIP that `route` announces, or false in `.second` when it has another shape.
-std::pair<IpAddr, bool> vip_of(rtnl_route* route) {
+std::pair<VipPrefix, bool> vip_of(rtnl_route* route) {
   nl_addr* dst = rtnl_route_get_dst(route);
   if (dst == nullptr || rtnl_route_get_type(route) != RTN_BLACKHOLE) return {{}, false};
   const auto* bytes = static_cast<const std::uint8_t*>(nl_addr_get_binary_addr(dst));
-  if (rtnl_route_get_family(route) == AF_INET && nl_addr_get_prefixlen(dst) == 32) {
+  IpAddr first;
+  if (rtnl_route_get_family(route) == AF_INET) {
     Ipv4Addr a;
     std::copy_n(bytes, a.bytes.size(), a.bytes.begin());
-    return {a, true};
-  }
-  if (rtnl_route_get_family(route) == AF_INET6 && nl_addr_get_prefixlen(dst) == 128) {
+    first = a;
+  } else {
     Ipv6Addr a;
     std::copy_n(bytes, a.bytes.size(), a.bytes.begin());
-    return {a, true};
+    first = a;
   }
-  return {{}, false};
+  const unsigned bits = nl_addr_get_prefixlen(dst);
+  const unsigned full = first.is_v6() ? 128 : 32;
+  if (bits == 0) return {{}, false};
+  return {VipPrefix(first, static_cast<std::uint8_t>(bits == full ? 0 : bits)), true};
 }
 
 std::string route_text(rtnl_route* route) {
@@ -89,7 +92,7 @@ struct VipRoutes::Netlink {
 
   Result<std::vector<Route>> ours();
   Status dump(int family, std::vector<Route>& out);
-  int add(const IpAddr& vip);
+  int add(const VipPrefix& vip);
 };
 
 /// Asks the kernel for one table only: a gateway may carry a full Internet table beside ours.
@@ -144,12 +147,12 @@ Result<std::vector<Route>> VipRoutes::Netlink::ours() {
   return all;
 }
 
-int VipRoutes::Netlink::add(const IpAddr& vip) {
+int VipRoutes::Netlink::add(const VipPrefix& vip) {
   Route route(rtnl_route_alloc());
   const int family = vip.is_v6() ? AF_INET6 : AF_INET;
-  std::unique_ptr<nl_addr, decltype(&nl_addr_put)> dst(nl_addr_build(family, vip.data(), vip.size()),
-                                                       &nl_addr_put);
-  nl_addr_set_prefixlen(dst.get(), vip.is_v6() ? 128 : 32);
+  std::unique_ptr<nl_addr, decltype(&nl_addr_put)> dst(
+      nl_addr_build(family, vip.first.data(), vip.first.size()), &nl_addr_put);
+  nl_addr_set_prefixlen(dst.get(), static_cast<int>(vip.bits()));
   rtnl_route_set_family(route.get(), static_cast<std::uint8_t>(family));
   rtnl_route_set_dst(route.get(), dst.get());
   rtnl_route_set_table(route.get(), table(vip.is_v6()));
@@ -186,12 +189,12 @@ Result<std::unique_ptr<VipRoutes>> VipRoutes::open(const VipRouteOptions& option
   return std::unique_ptr<VipRoutes>(new VipRoutes(std::move(netlink)));
 }
 
-Result<VipRoutes::Change> VipRoutes::set(const std::set<IpAddr>& desired) {
+Result<VipRoutes::Change> VipRoutes::set(const std::set<VipPrefix>& desired) {
   auto present = netlink_->ours();
   if (!present) return present.error();
   Change change;
   Failures failures;
-  std::set<IpAddr> kept;
+  std::set<VipPrefix> kept;
   for (const Route& route : *present) {
     const auto [vip, shaped] = vip_of(route.get());
     if (shaped && desired.count(vip) != 0 && kept.insert(vip).second) continue;
@@ -202,7 +205,7 @@ Result<VipRoutes::Change> VipRoutes::set(const std::set<IpAddr>& desired) {
       failures.add("cannot delete route " + route_text(route.get()) + ": " + nl_geterror(rc));
     }
   }
-  for (const IpAddr& vip : desired) {
+  for (const VipPrefix& vip : desired) {
     if (kept.count(vip) != 0) continue;
     const int rc = netlink_->add(vip);
     const std::string where = prefix(vip) + " in route table " + std::to_string(netlink_->table(vip.is_v6()));
@@ -219,10 +222,10 @@ Result<VipRoutes::Change> VipRoutes::set(const std::set<IpAddr>& desired) {
   return unavailable(failures.first + more);
 }
 
-Result<std::set<IpAddr>> VipRoutes::announced() {
+Result<std::set<VipPrefix>> VipRoutes::announced() {
   auto present = netlink_->ours();
   if (!present) return present.error();
-  std::set<IpAddr> vips;
+  std::set<VipPrefix> vips;
   for (const Route& route : *present) {
     if (const auto [vip, shaped] = vip_of(route.get()); shaped) vips.insert(vip);
   }

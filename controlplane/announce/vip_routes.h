@@ -1,6 +1,6 @@
-// The announcements of this host: one blackhole route per VIP (/32 or /128) in a kernel table from which the
-// routing daemon (FRR, BIRD) takes them to the routers. A route of our protocol number in our table is ours,
-// whoever put it there and whatever it looks like; every other route is never touched.
+// The announcements of this host: one blackhole route per VIP (/32, /128 or the VIP prefix) in a kernel table
+// from which the routing daemon (FRR, BIRD) takes them to the routers. A route of our protocol number in our
+// table is ours, whoever put it there and whatever it looks like; every other route is never touched.
 //
 // The kernel is the only memory: each call reads what is really there and changes the difference, so a route
 // deleted by hand comes back with the next call, and a restarted process adopts the routes of its predecessor
@@ -15,7 +15,7 @@
 #include <set>
 
 #include "penstock/base/result.h"
-#include "penstock/net/addr.h"
+#include "penstock/config/vip_prefix.h"
 
 namespace penstock {
 
@@ -41,13 +41,13 @@ class VipRoutes {
 
   /// Makes our routes be exactly `desired`. Deletes before it adds, and goes on past a route that fails: the
   /// error names the first failure and how many there were, everything else has been done.
-  Result<Change> set(const std::set<IpAddr>& desired);
+  Result<Change> set(const std::set<VipPrefix>& desired);
 
   /// Deletes all of our routes.
   Result<Change> withdraw_all() { return set({}); }
 
   /// The VIPs that the kernel has routes for now.
-  Result<std::set<IpAddr>> announced();
+  Result<std::set<VipPrefix>> announced();
 
  private:
   struct Netlink;

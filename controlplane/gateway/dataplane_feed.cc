@@ -167,7 +167,7 @@ void DataplaneFeed::settle(const proto::DataplaneConfig& config) {
   save();
   if (announced_ != std::pair(id, announce_)) {
     announced_ = std::pair(id, announce_);
-    outputs_.announce(announce_ ? eligible_vips(*accepted_) : std::set<IpAddr>{});
+    outputs_.announce(announce_ ? eligible_vips(*accepted_) : std::set<VipPrefix>{});
   }
   if (refused_ || !std::exchange(answer_due_, false)) return;
   proto::ApplyConfigResponse answer;

@@ -30,8 +30,8 @@ class DataplaneFeed {
  public:
   struct Outputs {
     std::function<void(const proto::ApplyConfigResponse&)>
-        report;                                      // the answer to each directive, for the control plane
-    std::function<void(std::set<IpAddr>)> announce;  // the VIPs that may be announced from now on
+        report;                                         // the answer to each directive, for the control plane
+    std::function<void(std::set<VipPrefix>)> announce;  // the VIPs that may be announced from now on
   };
 
   /// Loads the last good directive and starts the thread. dataplane and last_good outlive the feed.

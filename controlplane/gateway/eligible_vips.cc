@@ -2,11 +2,11 @@
 
 namespace penstock {
 
-std::set<IpAddr> eligible_vips(const proto::DataplaneConfig& config) {
-  std::set<IpAddr> vips;
+std::set<VipPrefix> eligible_vips(const proto::DataplaneConfig& config) {
+  std::set<VipPrefix> vips;
   for (const proto::Service& service : config.services()) {
     if (service.backends().empty()) continue;
-    if (auto vip = IpAddr::parse(service.vip())) vips.insert(*vip);
+    if (auto vip = parse_vip(service.vip())) vips.insert(*vip);
   }
   return vips;
 }

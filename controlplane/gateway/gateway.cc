@@ -43,7 +43,7 @@ proto::GatewayStatus Gateway::status() {
   out.set_dataplane_alive(guard.beating);
   out.set_epoch(running.epoch);
   out.set_generation(running.generation);
-  for (const IpAddr& vip : guard.announced) out.add_announced_vips(vip.text());
+  for (const VipPrefix& vip : guard.announced) out.add_announced_vips(vip.text());
   if (!guard.beating) return out;
   if (auto stats = stats_client_.stats(kStatsDeadline)) *out.mutable_stats() = std::move(*stats);
   return out;

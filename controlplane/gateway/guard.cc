@@ -38,7 +38,7 @@ void Guard::on_beat(Nanoseconds when, bool configured) {
   wake_.notify_one();
 }
 
-void Guard::set_wanted(std::set<IpAddr> vips) {
+void Guard::set_wanted(std::set<VipPrefix> vips) {
   {
     const std::lock_guard lock(mutex_);
     wanted_changed_ |= !wanted_ || *wanted_ != vips;
@@ -106,7 +106,7 @@ void Guard::run() {
 }
 
 void Guard::reconcile(bool withdraw) {
-  std::set<IpAddr> target;
+  std::set<VipPrefix> target;
   if (!withdraw) {
     const std::lock_guard lock(mutex_);
     if (!wanted_) return;

@@ -20,7 +20,7 @@
 
 #include "controlplane/announce/vip_routes.h"
 #include "controlplane/gateway/guard_policy.h"
-#include "penstock/net/addr.h"
+#include "penstock/config/vip_prefix.h"
 
 namespace penstock {
 
@@ -29,7 +29,7 @@ class Guard {
   struct Snapshot {
     GuardPolicy::State state = GuardPolicy::State::kStarting;
     bool beating = false;
-    std::set<IpAddr> announced;  // as last read from or written to the kernel
+    std::set<VipPrefix> announced;  // as last read from or written to the kernel
   };
   struct Event {
     bool error = false;
@@ -49,7 +49,7 @@ class Guard {
 
   /// The VIPs to announce while the dataplane beats. Before the first call the kernel's routes are left as
   /// they are.
-  void set_wanted(std::set<IpAddr> vips);
+  void set_wanted(std::set<VipPrefix> vips);
 
   [[nodiscard]] Snapshot snapshot() const;
   [[nodiscard]] std::vector<Event> take_events();
@@ -74,7 +74,7 @@ class Guard {
   mutable std::mutex mutex_;  // what follows; held for moments only
   std::condition_variable wake_;
   std::optional<Beat> beat_;
-  std::optional<std::set<IpAddr>> wanted_;
+  std::optional<std::set<VipPrefix>> wanted_;
   bool wanted_changed_ = false;
   std::optional<Leave> stopping_;
   Snapshot snapshot_;

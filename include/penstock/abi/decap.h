@@ -3,13 +3,17 @@
  * What bpf/decap.bpf.c and its loader agree on: the maps' keys, values and sizes, and the outcome of a
  * packet.
  *
- *   decap_addresses  abi_address     -> abi_u8             outer destinations that are this host
- *   decap_services   abi_service_key -> decap_counters     per CPU; a packet of the service has been
- * decapsulated decap_vips       abi_address     -> decap_counters     per CPU; a fragment without ports, or
- * ICMP, for the VIP decap_outcomes   decap_outcome   -> abi_u64            per CPU; packets
+ *   decap_addresses  abi_address     -> abi_u8          outer destinations that are this host
+ *   decap_services   abi_service_key -> decap_counters  per CPU; a packet of the service has been
+ * decapsulated. Protocol 0: what a VIP takes without looking at a service, which is ICMP and fragments
+ * without ports decap_vips       abi_prefix      -> decap_vip       VIPs and VIP prefixes, with the services
+ * of each that take more than one port decap_outcomes   decap_outcome   -> abi_u64         per CPU; packets
+ *
+ * A packet's service is that of the longest prefix with one that takes it; within a prefix one port goes
+ * before a range, a range before every port, and a protocol before any. The loader sorts `rules` that way.
  *
  * Invariant: packets that the program saw = sum over decap_outcomes. `decapsulated` = sum of the packets of
- * all services and VIPs since they were configured. C11 and C++.
+ * all entries of decap_services since they were configured. C11 and C++.
  */
 #ifndef PENSTOCK_ABI_DECAP_H
 #define PENSTOCK_ABI_DECAP_H
@@ -21,8 +25,12 @@
 #define PENSTOCK_DECAP_PROGRAM "penstock_decap"
 
 #define PENSTOCK_DECAP_MAX_ADDRESSES 256
-#define PENSTOCK_DECAP_MAX_SERVICES 16384 /* above limits.h kMaxServices, so that a whole site fits */
+#define PENSTOCK_DECAP_MAX_SERVICES \
+  32768 /* twice limits.h kMaxServices and more: one entry a service, one a VIP */
 #define PENSTOCK_DECAP_MAX_VIPS 16384
+#define PENSTOCK_DECAP_MAX_RULES 32 /* services of one VIP that take more than one port */
+#define PENSTOCK_DECAP_MAX_NESTED 4 /* VIP prefixes around one address that are searched */
+#define PENSTOCK_DECAP_ANY_PROTOCOL 255
 
 /* X(enumerator, metric name, what happened). Everything from the first `dropped_` on is XDP_DROP. */
 #define PENSTOCK_DECAP_OUTCOMES(X)                                                                          \
@@ -56,6 +64,25 @@ struct decap_counters {
   abi_u64 bytes; /* of the inner packets, IP header included */
 };
 
+/* A service of a VIP that takes a range of ports, every port, or any protocol. Host order, both ends
+ * included. */
+struct decap_rule {
+  abi_u16 first_port;
+  abi_u16 last_port;
+  abi_u8 protocol; /* or PENSTOCK_DECAP_ANY_PROTOCOL */
+  abi_u8 reserved; /* zero */
+};
+
+struct decap_vip {
+  struct abi_address first;
+  abi_u8 prefix_length; /* as in abi_service_key */
+  abi_u8 rule_count;
+  abi_u8 reserved[2]; /* zero */
+  struct decap_rule rules[PENSTOCK_DECAP_MAX_RULES];
+};
+
+PENSTOCK_ABI_ASSERT(sizeof(struct decap_rule) == 6, "BPF map value");
+PENSTOCK_ABI_ASSERT(sizeof(struct decap_vip) == 20 + 6 * PENSTOCK_DECAP_MAX_RULES, "BPF map value");
 PENSTOCK_ABI_ASSERT(sizeof(struct decap_counters) == 16, "BPF map value");
 PENSTOCK_ABI_ASSERT(__builtin_offsetof(struct decap_counters, bytes) == 8, "BPF map value");
 PENSTOCK_ABI_ASSERT(sizeof(PENSTOCK_DECAP_PROGRAM) <= 16, "the kernel would cut the name");

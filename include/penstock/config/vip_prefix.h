@@ -32,10 +32,24 @@ namespace penstock {
   return key.vip.is_v6() == address.is_v6() && first_address(address, key.bits()) == key.vip;
 }
 
-/// The part of a VipKey that is written as "203.0.113.10" or "203.0.113.0/24".
+/// What is announced and carried: the VIP or VIP prefix of one or more services. An address is a prefix too.
 struct VipPrefix {
   IpAddr first;
   std::uint8_t length = 0;  // bits; 0 = the one address, which "/32" and "/128" are too
+
+  constexpr VipPrefix() = default;
+  constexpr VipPrefix(const IpAddr& vip, std::uint8_t bits = 0) : first(vip), length(bits) {}  // NOLINT
+  constexpr explicit VipPrefix(const VipKey& key) : VipPrefix(key.vip, key.prefix_length) {}
+
+  constexpr auto operator<=>(const VipPrefix&) const = default;
+
+  [[nodiscard]] constexpr bool is_v6() const { return first.is_v6(); }
+  [[nodiscard]] constexpr unsigned full_length() const { return is_v6() ? 128 : 32; }
+  [[nodiscard]] constexpr unsigned bits() const { return length != 0 ? length : full_length(); }
+  /// "203.0.113.10", "203.0.113.0/24": what parse_vip() reads.
+  [[nodiscard]] std::string text() const {
+    return length == 0 ? first.text() : first.text() + "/" + std::to_string(length);
+  }
 };
 
 /// Refuses what is no address, bits behind the prefix, and prefixes shorter than kMinVipPrefixV4 and V6.

@@ -266,8 +266,10 @@ def inner_refused():
     case("another VIP, IPv6", gue(outer4(), tcp6(dst="2001:db8:5::11")), "DROPPED_NO_SERVICE")
     case("the host's own address inside", gue(outer4(), tcp4(dst=HOST)), "DROPPED_NO_SERVICE")
     case("a VIP as IPv4-compatible IPv6", gue(outer4(), tcp6(dst="::203.0.113.10")), "DROPPED_NO_SERVICE")
-    case("inner SCTP", gue(outer4(), IP(src=CLIENT, dst=VIP, proto=132) / Raw(bytes(40))), "DROPPED_INNER_PROTOCOL")
-    case("tunnel in a tunnel", gue(outer4(), IP(src=CLIENT, dst=VIP) / tcp4()), "DROPPED_INNER_PROTOCOL")
+    case("inner SCTP", gue(outer4(), IP(src=CLIENT, dst=VIP, proto=132) / Raw(bytes(40))), "DROPPED_NO_SERVICE")
+    case("inner SCTP of 11 bytes", gue(outer4(), IP(src=CLIENT, dst=VIP, proto=132) / Raw(bytes(11))),
+         "DROPPED_INNER")
+    case("tunnel in a tunnel", gue(outer4(), IP(src=CLIENT, dst=VIP) / tcp4()), "DROPPED_NO_SERVICE")
     case("inner destination options", gue(outer4(), IPv6(src=CLIENT6, dst=VIP6) / IPv6ExtHdrDestOpt() / TCP(dport=80)),
          "DROPPED_INNER_PROTOCOL")
     case("ICMPv6 in IPv4", gue(outer4(), IP(src=CLIENT, dst=VIP, proto=58) / Raw(bytes(40))),
@@ -300,7 +302,7 @@ def vip_level():
     long = IP(src=CLIENT, dst="203.0.113.11", id=5) / UDP(sport=40001, dport=7) / Raw(bytes(400))
     case("later fragment for another VIP", gue(outer4(), fragment(long, 160)[1]), "DROPPED_NO_SERVICE")
     case("later fragment of SCTP", gue(outer4(), IP(src=CLIENT, dst=VIP, proto=132, frag=9) / Raw(bytes(40))),
-         "DROPPED_INNER_PROTOCOL")
+         "DECAPSULATED", plain(IP(src=CLIENT, dst=VIP, proto=132, frag=9) / Raw(bytes(40))))
     tiny = IP(src=CLIENT, dst=VIP, proto=6, flags="MF") / Raw(raw(tcp4())[20:28])
     case("first fragment that hides the TCP flags", gue(outer4(), tiny), "DROPPED_INNER")
     body = raw(udp6())[40:]
@@ -314,6 +316,48 @@ def vip_level():
     case("IPv6 fragment that hides an extension header", gue(outer4(), hidden), "DROPPED_INNER_PROTOCOL")
 
 
+def prefixes():
+    """The VIPs of decap_test.cc: 198.18.0.0/16 tcp:8000-8999, udp:53 and any; 198.18.7.0/24 sctp; 198.18.7.7 tcp:80;
+    2001:db8:77::/64 udp:1000-1001 and tcp."""
+    def to(dst, l4):
+        return (IPv6(src=CLIENT6, dst=dst) if ":" in dst else IP(src=CLIENT, dst=dst)) / l4 / Raw(b"hello")
+
+    def taken(what, inner):
+        case(what, gue(outer4(), inner), "DECAPSULATED", plain(inner))
+
+    def refused(what, inner, why="DROPPED_NO_SERVICE"):
+        case(what, gue(outer4(), inner), why)
+
+    for port in (8000, 8999):
+        taken(f"prefix: TCP port {port}", to("198.18.255.255", TCP(dport=port)))
+    taken("prefix: TCP within a range", to("198.18.1.2", TCP(dport=8500)))
+    taken("prefix: TCP beyond the range", to("198.18.0.0", TCP(dport=9000)))
+    taken("prefix: one port of UDP", to("198.18.1.2", UDP(dport=53)))
+    taken("prefix: any protocol", IP(src=CLIENT, dst="198.18.1.2", proto=47) / Raw(bytes(40)))
+    taken("prefix: any protocol, later fragment", IP(src=CLIENT, dst="198.18.1.2", proto=50, frag=9) / Raw(bytes(40)))
+    taken("prefix: ping", to("198.18.1.2", ICMP()))
+    taken("prefix: later fragment", IP(src=CLIENT, dst="198.18.1.2", proto=17, frag=9) / Raw(bytes(40)))
+    taken("prefix: SCTP of the longer one", IP(src=CLIENT, dst="198.18.7.200", proto=132) / Raw(bytes(12)))
+    taken("address within prefixes: its port", to("198.18.7.7", TCP(dport=80)))
+    taken("address within prefixes: another port", to("198.18.7.7", TCP(dport=8080)))
+    refused("before the prefix", to("198.17.255.255", TCP(dport=8000)))
+    refused("behind the prefix", to("198.19.0.0", TCP(dport=8000)))
+    refused("prefix: redirect", IP(src=CLIENT, dst="198.18.1.2") / ICMP(type=5) / Raw(bytes(28)),
+            "DROPPED_INNER_PROTOCOL")
+    refused("prefix: ICMPv6 in IPv4", IP(src=CLIENT, dst="198.18.1.2", proto=58) / Raw(bytes(40)),
+            "DROPPED_INNER_PROTOCOL")
+    refused("prefix: protocol 0", IP(src=CLIENT, dst="198.18.1.2", proto=0) / Raw(bytes(40)),
+            "DROPPED_INNER_PROTOCOL")
+    for port in (1000, 1001):
+        taken(f"IPv6 prefix: UDP port {port}", to("2001:db8:77::ffff:1", UDP(dport=port)))
+    taken("IPv6 prefix: every port of TCP", to("2001:db8:77:0:ffff::", TCP(dport=1)))
+    for port in (999, 1002):
+        refused(f"IPv6 prefix: UDP port {port}", to("2001:db8:77::1", UDP(dport=port)))
+    refused("behind the IPv6 prefix", to("2001:db8:77:1::", TCP(dport=1)))
+    refused("IPv6 prefix: hop-by-hop header", IPv6(src=CLIENT6, dst="2001:db8:77::1", nh=0) / Raw(bytes(40)),
+            "DROPPED_INNER_PROTOCOL")
+
+
 def big():
     inner = IP(src=CLIENT, dst=VIP) / TCP(sport=40000, dport=80) / Raw(bytes(1460))
     case("full-size segment", gue(outer4(), inner), "DECAPSULATED", plain(inner))
@@ -322,7 +366,7 @@ def big():
 
 
 def text():
-    for make in (crossings, hops, ecn, kernel_keeps, outer_refused, inner_refused, vip_level, big):
+    for make in (crossings, hops, ecn, kernel_keeps, outer_refused, inner_refused, vip_level, prefixes, big):
         make()
     lines = ["// Written by make_packets.py with scapy; do not edit.",
              "// {what, packet in, outcome, packet out}; a string of bytes in hexadecimal, run-length for zeros: 'zN.'"]

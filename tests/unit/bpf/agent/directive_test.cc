@@ -41,6 +41,21 @@ TEST(Directive, GoodOneYieldsServicesAndVips) {
   EXPECT_EQ(services->vips().size(), 2u);
 }
 
+TEST(Directive, PrefixesRangesAndWildcardsAreServices) {
+  auto directive = good();
+  directive.mutable_services(0)->set_vip("203.0.113.0/24");
+  directive.mutable_services(0)->set_last_port(90);
+  directive.mutable_services(1)->set_protocol(proto::ANY_PROTOCOL);
+  directive.mutable_services(1)->set_port(0);
+  directive.mutable_services(1)->set_encap(proto::L2DSR);
+  const auto services = validate(directive);
+  ASSERT_TRUE(services.ok()) << services.error().text();
+  std::set<std::string> texts;
+  for (const VipKey& key : services->services) texts.insert(key.text());
+  EXPECT_EQ(texts, (std::set<std::string>{"tcp 203.0.113.0/24:80-90", "any [2001:db8:5::10]:*"}));
+  EXPECT_TRUE(services->vips().contains(*parse_vip("203.0.113.0/24")));
+}
+
 TEST(Directive, EachMistakeIsNamedWithItsField) {
   struct Case {
     const char* field;
@@ -49,15 +64,19 @@ TEST(Directive, EachMistakeIsNamedWithItsField) {
   const Case cases[] = {
       {"services[1].vip", [](auto& s) { s.set_vip("no address"); }},
       {"services[1].vip", [](auto& s) { s.set_vip(""); }},
-      {"services[1].vip", [](auto& s) { s.set_vip("203.0.113.0/24"); }},
+      {"services[1].vip", [](auto& s) { s.set_vip("203.0.113.1/24"); }},
       {"services[1].vip", [](auto& s) { s.set_vip("224.0.0.1"); }},
       {"services[1].vip", [](auto& s) { s.set_vip("127.0.0.1"); }},
       {"services[1].vip", [](auto& s) { s.set_vip("::1"); }},
       {"services[1].vip", [](auto& s) { s.set_vip("ff02::1"); }},
       {"services[1].vip", [](auto& s) { s.set_vip("203.0.113.10"); }},  // twice
       {"services[1].protocol", [](auto& s) { s.set_protocol(proto::PROTOCOL_UNSPECIFIED); }},
-      {"services[1].protocol", [](auto& s) { s.set_protocol(static_cast<proto::Protocol>(132)); }},
-      {"services[1].port", [](auto& s) { s.set_port(0); }},
+      {"services[1].protocol", [](auto& s) { s.set_protocol(static_cast<proto::Protocol>(47)); }},
+      {"services[1].port", [](auto& s) { s.set_protocol(proto::ANY_PROTOCOL); }},
+      {"services[1].last_port", [](auto& s) { s.set_last_port(80); }},
+      {"services[1].last_port", [](auto& s) { s.set_last_port(65536); }},
+      {"services[1].last_port", [](auto& s) { s.set_port(0), s.set_last_port(80); }},
+      {"services[1].encap", [](auto& s) { s.set_encap(proto::NAT); }},
       {"services[1].port", [](auto& s) { s.set_port(65536); }},
       {"services[1].encap", [](auto& s) { s.set_encap(proto::ENCAP_UNSPECIFIED); }},
       {"services[1].encap", [](auto& s) { s.set_encap(static_cast<proto::Encap>(9)); }},

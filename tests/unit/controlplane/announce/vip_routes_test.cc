@@ -19,7 +19,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-IpAddr ip(const std::string& text) { return *IpAddr::parse(text); }
+VipPrefix ip(const std::string& text) { return *parse_vip(text); }
 
 std::string run(const std::string& command) {
   std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen((command + " 2>&1").c_str(), "r"), &pclose);
@@ -59,8 +59,19 @@ TEST_F(VipRoutesTest, AnnouncesAsBlackholeHostRoutesOfBothFamilies) {
   EXPECT_THAT(table("-6", "main"), HasSubstr("blackhole 2001:db8::10"));
 }
 
+TEST_F(VipRoutesTest, AnnouncesAVipPrefixAsItIs) {
+  const std::set<VipPrefix> vips{ip("203.0.113.0/24"), ip("203.0.113.0"), ip("2001:db8:5::/64")};
+  ASSERT_TRUE(routes_->set(vips));
+  EXPECT_THAT(table("-4", "201"), HasSubstr("blackhole 203.0.113.0/24"));
+  EXPECT_THAT(table("-4", "201"), HasSubstr("blackhole 203.0.113.0 "));
+  EXPECT_THAT(table("-6", "main"), HasSubstr("blackhole 2001:db8:5::/64"));
+  EXPECT_EQ(*routes_->announced(), vips);
+  const auto again = routes_->set(vips);
+  EXPECT_EQ(again->added + again->deleted, 0u);
+}
+
 TEST_F(VipRoutesTest, SecondIdenticalCallChangesNothing) {
-  const std::set<IpAddr> vips{ip("203.0.113.10"), ip("203.0.113.11"), ip("2001:db8::10")};
+  const std::set<VipPrefix> vips{ip("203.0.113.10"), ip("203.0.113.11"), ip("2001:db8::10")};
   ASSERT_TRUE(routes_->set(vips));
   auto again = routes_->set(vips);
   ASSERT_TRUE(again);
@@ -75,7 +86,7 @@ TEST_F(VipRoutesTest, ChangesOnlyTheDifference) {
   EXPECT_EQ(change->added, 1u);
   EXPECT_EQ(change->deleted, 1u);
   EXPECT_EQ(*routes_->announced(),
-            (std::set<IpAddr>{ip("203.0.113.11"), ip("203.0.113.12"), ip("2001:db8::10")}));
+            (std::set<VipPrefix>{ip("203.0.113.11"), ip("203.0.113.12"), ip("2001:db8::10")}));
 }
 
 TEST_F(VipRoutesTest, RouteDeletedByHandComesBack) {
@@ -90,7 +101,7 @@ TEST_F(VipRoutesTest, RouteDeletedByHandComesBack) {
 
 TEST_F(VipRoutesTest, AdoptsTheRoutesOfAnEarlierProcess) {
   ASSERT_EQ(run("ip route add blackhole 203.0.113.10/32 table 201 proto 99"), "");
-  EXPECT_EQ(*routes_->announced(), std::set<IpAddr>{ip("203.0.113.10")});
+  EXPECT_EQ(*routes_->announced(), std::set<VipPrefix>{ip("203.0.113.10")});
   auto change = routes_->set({ip("203.0.113.10")});
   ASSERT_TRUE(change);
   EXPECT_EQ(change->added + change->deleted, 0u);
@@ -125,13 +136,14 @@ TEST_F(VipRoutesTest, PrefixTakenBySomebodyElseIsNamedAndTheOthersAreAnnounced) 
   auto change = routes_->set({ip("203.0.113.10"), ip("203.0.113.11")});
   ASSERT_FALSE(change);
   EXPECT_THAT(change.error().message, HasSubstr("203.0.113.10/32 in route table 201"));
-  EXPECT_EQ(*routes_->announced(), std::set<IpAddr>{ip("203.0.113.11")});
+  EXPECT_EQ(*routes_->announced(), std::set<VipPrefix>{ip("203.0.113.11")});
 }
 
 TEST_F(VipRoutesTest, WithdrawsTenThousandVipsWithoutLeavingOne) {
-  std::set<IpAddr> vips;
+  std::set<VipPrefix> vips;
   for (int i = 0; i < 10'000; ++i) {
-    vips.insert(Ipv4Addr{{10, 99, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i & 0xff)}});
+    vips.insert(
+        IpAddr(Ipv4Addr{{10, 99, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i & 0xff)}}));
   }
   ASSERT_TRUE(routes_->set(vips));
   EXPECT_EQ(routes_->announced()->size(), vips.size());

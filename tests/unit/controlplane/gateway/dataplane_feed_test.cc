@@ -45,9 +45,9 @@ class DataplaneFeedTest : public ::testing::Test {
     const std::lock_guard lock(mutex_);
     return reports_;
   }
-  std::set<IpAddr> announced() {
+  std::set<VipPrefix> announced() {
     const std::lock_guard lock(mutex_);
-    return announced_.empty() ? std::set<IpAddr>{} : announced_.back();
+    return announced_.empty() ? std::set<VipPrefix>{} : announced_.back();
   }
   std::size_t announcements() {
     const std::lock_guard lock(mutex_);
@@ -60,12 +60,12 @@ class DataplaneFeedTest : public ::testing::Test {
   std::unique_ptr<FakeDataplane> dataplane_;
   std::mutex mutex_;
   std::vector<proto::ApplyConfigResponse> reports_;
-  std::vector<std::set<IpAddr>> announced_;
+  std::vector<std::set<VipPrefix>> announced_;
   std::unique_ptr<DataplaneClient> client_;
   std::unique_ptr<DataplaneFeed> feed_;  // ends first: its thread uses all of the above
 };
 
-const std::set<IpAddr> kVip{*IpAddr::parse("203.0.113.10")};
+const std::set<VipPrefix> kVip{*IpAddr::parse("203.0.113.10")};
 
 TEST_F(DataplaneFeedTest, DirectiveIsAppliedSavedAnnouncedAndAnswered) {
   start_dataplane();

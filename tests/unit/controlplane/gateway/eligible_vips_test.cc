@@ -25,9 +25,9 @@ void add_service(proto::DataplaneConfig& config, const std::string& vip,
   }
 }
 
-std::set<IpAddr> ips(const std::vector<std::string>& texts) {
-  std::set<IpAddr> out;
-  for (const auto& text : texts) out.insert(*IpAddr::parse(text));
+std::set<VipPrefix> ips(const std::vector<std::string>& texts) {
+  std::set<VipPrefix> out;
+  for (const auto& text : texts) out.insert(*parse_vip(text));
   return out;
 }
 
@@ -37,6 +37,16 @@ TEST(EligibleVips, AreThoseOfServicesWithABackend) {
   add_service(config, "2001:db8::6", {{1, false}});
   add_service(config, "203.0.113.7", {});
   EXPECT_EQ(eligible_vips(config), ips({"203.0.113.1", "2001:db8::6"}));
+}
+
+TEST(EligibleVips, AreAnnouncedAsThePrefixesThatTheyAre) {
+  proto::DataplaneConfig config;
+  add_service(config, "203.0.113.0/24", {{1, false}});
+  add_service(config, "203.0.113.10", {{1, false}});
+  add_service(config, "2001:db8:5::/64", {{1, false}});
+  const auto vips = eligible_vips(config);
+  EXPECT_EQ(vips, ips({"203.0.113.0/24", "203.0.113.10", "2001:db8:5::/64"}));
+  EXPECT_EQ(vips.begin()->text(), "203.0.113.0/24");
 }
 
 TEST(EligibleVips, KeepTheEstablishedFlowsOfDrainedBackends) {

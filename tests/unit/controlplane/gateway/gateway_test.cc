@@ -65,9 +65,9 @@ class GatewayTest : public ::testing::Test {
     ASSERT_TRUE(eventually([&] { return routes() == kVip; }));
   }
 
-  std::set<IpAddr> routes() { return *witness_->announced(); }
+  std::set<VipPrefix> routes() { return *witness_->announced(); }
 
-  const std::set<IpAddr> kVip{*IpAddr::parse("203.0.113.10")};
+  const std::set<VipPrefix> kVip{*IpAddr::parse("203.0.113.10")};
   test::TempDir dir_;
   GatewayOptions options_;
   std::unique_ptr<VipRoutes> witness_;
