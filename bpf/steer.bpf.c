@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0)
  *
  * Steering on the gateway: hands packets whose destination is a VIP to the AF_XDP socket of their RX queue and
- * leaves everything else (ARP, ND, BGP, BFD, SSH, VLAN-tagged frames) to the kernel. penstock-dataplane embeds
+ * leaves everything else (ARP, ND, BGP, BFD, SSH) to the kernel. penstock-dataplane embeds
  * this object, lets DPDK's AF_XDP driver load and attach it, and fills the maps.
  *
  * A packet is redirected when its frame is addressed to the interface itself, it is IPv4 or IPv6, and the longest
- * prefix of `steer_vips` covers its destination. Anything that cannot be read as such is passed: the kernel knows
+ * prefix of `steer_vips` covers its destination. Frames with VLAN tags are the kernel's unless the dataplane
+ * asks for them (steer_interface.vlan_tags). Anything that cannot be read as such is passed: the kernel knows
  * better what to do with it. When no socket is bound to the queue, VIP packets are passed too, so that a
  * program left behind by a killed dataplane costs nothing but the lookup.
  */
@@ -18,6 +19,8 @@
 
 #define ETHER_TYPE_IPV4 0x0800
 #define ETHER_TYPE_IPV6 0x86dd
+#define ETHER_TYPE_VLAN 0x8100
+#define ETHER_TYPE_QINQ 0x88a8
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -57,20 +60,18 @@ static __always_inline void count(__u32 counter) {
 }
 
 /* A switch that does not know a MAC yet floods the frame to every gateway; only its addressee may forward it. */
-static __always_inline bool addressed_to_us(const struct ethhdr *eth) {
-  __u32 zero = 0;
-  const struct steer_interface *own = bpf_map_lookup_elem(&steer_interface, &zero);
-  if (!own) return false;
+static __always_inline bool addressed_to(const struct steer_interface *own, const struct ethhdr *eth) {
   const __u16 *to = (const void *)eth->h_dest;
   const __u16 *mac = (const void *)own->mac;
   return ((to[0] ^ mac[0]) | (to[1] ^ mac[1]) | (to[2] ^ mac[2])) == 0;
 }
 
 /* Fills `key` with the destination address; false when the packet is not readable IPv4 or IPv6. */
-static __always_inline bool destination(const struct ethhdr *eth, const void *end, struct steer_vip_key *key) {
+static __always_inline bool destination(const void *network, __be16 ether_type, const void *end,
+                                        struct steer_vip_key *key) {
   key->prefix_length = PENSTOCK_STEER_ADDRESS_BITS;
-  if (eth->h_proto == bpf_htons(ETHER_TYPE_IPV4)) {
-    const struct iphdr *ip = (const void *)(eth + 1);
+  if (ether_type == bpf_htons(ETHER_TYPE_IPV4)) {
+    const struct iphdr *ip = network;
     if ((const void *)(ip + 1) > end) return false;
     __builtin_memset(key->address.bytes, 0, 10);
     key->address.bytes[10] = 0xff;
@@ -78,8 +79,8 @@ static __always_inline bool destination(const struct ethhdr *eth, const void *en
     __builtin_memcpy(key->address.bytes + 12, &ip->daddr, 4);
     return true;
   }
-  if (eth->h_proto == bpf_htons(ETHER_TYPE_IPV6)) {
-    const struct ipv6hdr *ip6 = (const void *)(eth + 1);
+  if (ether_type == bpf_htons(ETHER_TYPE_IPV6)) {
+    const struct ipv6hdr *ip6 = network;
     if ((const void *)(ip6 + 1) > end) return false;
     const __u32 *words = ip6->daddr.in6_u.u6_addr32;
     __builtin_memcpy(key->address.bytes, words, 16);
@@ -89,15 +90,31 @@ static __always_inline bool destination(const struct ethhdr *eth, const void *en
   return false;
 }
 
+/* Whether the frame is for us and for a VIP. */
+static __always_inline bool is_wanted(const struct ethhdr *eth, const void *end) {
+  const __u32 zero = 0;
+  const struct steer_interface *own = bpf_map_lookup_elem(&steer_interface, &zero);
+  struct steer_vip_key key;
+  if ((const void *)(eth + 1) > end || !own || !addressed_to(own, eth)) return false;
+  __be16 type = eth->h_proto;
+  const void *network = eth + 1;
+#pragma unroll
+  for (int i = 0; i < PENSTOCK_STEER_MAX_VLAN_TAGS; ++i) {
+    if (type != bpf_htons(ETHER_TYPE_VLAN) && type != bpf_htons(ETHER_TYPE_QINQ)) break;
+    const struct vlan_hdr *tag = network;
+    if (i >= own->vlan_tags || (const void *)(tag + 1) > end) return false;
+    type = tag->h_vlan_encapsulated_proto;
+    network = tag + 1;
+  }
+  return destination(network, type, end, &key) && bpf_map_lookup_elem(&steer_vips, &key);
+}
+
 SEC("xdp")
 int penstock_steer(struct xdp_md *ctx) {
   const void *data = (const void *)(long)ctx->data;
   const void *end = (const void *)(long)ctx->data_end;
-  const struct ethhdr *eth = data;
-  struct steer_vip_key key;
 
-  if ((const void *)(eth + 1) > end || !addressed_to_us(eth) || !destination(eth, end, &key) ||
-      !bpf_map_lookup_elem(&steer_vips, &key)) {
+  if (!is_wanted(data, end)) {
     count(PENSTOCK_STEER_PASSED);
     return XDP_PASS;
   }

@@ -23,15 +23,20 @@ struct steer_vip_key {
   struct abi_address address;
 };
 
-/* The interface under the program: only frames for `mac` are steered. */
+#define PENSTOCK_STEER_MAX_VLAN_TAGS 2
+
+/* The interface under the program: only frames for `mac` are steered, and of tagged ones those with at most
+ * `vlan_tags` 802.1Q or 802.1ad tags. */
 struct steer_interface {
   abi_u8 mac[6];
-  abi_u8 reserved[2]; /* zero */
+  abi_u8 vlan_tags; /* 0-PENSTOCK_STEER_MAX_VLAN_TAGS; 0: tagged frames are the kernel's */
+  abi_u8 reserved;  /* zero */
 };
 
 PENSTOCK_ABI_ASSERT(sizeof(struct steer_vip_key) == 20, "LPM trie key: length, then data");
 PENSTOCK_ABI_ASSERT(__builtin_offsetof(struct steer_vip_key, address) == 4,
                     "LPM trie key: length, then data");
 PENSTOCK_ABI_ASSERT(sizeof(struct steer_interface) == 8, "BPF map value");
+PENSTOCK_ABI_ASSERT(__builtin_offsetof(struct steer_interface, vlan_tags) == 6, "BPF map value");
 
 #endif

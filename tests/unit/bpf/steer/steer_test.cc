@@ -87,8 +87,9 @@ class SteerTest : public ::testing::Test {
     if (socket_ >= 0) close(socket_);
   }
 
-  void set_mac(const MacAddr& mac) {
+  void set_mac(const MacAddr& mac, abi_u8 vlan_tags = 0) {
     steer_interface value{};
+    value.vlan_tags = vlan_tags;
     std::memcpy(value.mac, mac.bytes.data(), 6);
     const __u32 zero = 0;
     ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(program_->maps.steer_interface), &zero, &value, BPF_ANY), 0);
@@ -178,6 +179,23 @@ TEST_F(SteerTest, PrefixSteersEveryAddressInIt) {
   add_vip("198.51.100.0", 96 + 24);
   EXPECT_EQ(run(ipv4(kOwnMac, "198.51.100.255")), XDP_REDIRECT);
   EXPECT_EQ(run(ipv4(kOwnMac, "198.51.101.0")), XDP_PASS);
+}
+
+TEST_F(SteerTest, TaggedFramesAreSteeredWithAsManyTagsAsTheDataplaneAsksFor) {
+  open_socket();
+  const Frame plain = ipv6(kOwnMac, "2001:db8::10");
+  const Frame one = tagged(kEtherTypeVlan, ipv4(kOwnMac, "203.0.113.10"));
+  const Frame two = tagged(kEtherTypeQinq, one);
+  const Frame three = tagged(kEtherTypeVlan, two);
+  for (abi_u8 tags = 0; tags <= PENSTOCK_STEER_MAX_VLAN_TAGS; ++tags) {
+    set_mac(kOwnMac, tags);
+    EXPECT_EQ(run(plain), XDP_REDIRECT) << int{tags};
+    EXPECT_EQ(run(one), tags >= 1 ? XDP_REDIRECT : XDP_PASS) << int{tags};
+    EXPECT_EQ(run(two), tags >= 2 ? XDP_REDIRECT : XDP_PASS) << int{tags};
+    EXPECT_EQ(run(three), XDP_PASS) << int{tags};
+    EXPECT_EQ(run(tagged(kEtherTypeVlan, ipv4(kOwnMac, "203.0.113.11"))), XDP_PASS) << int{tags};
+    EXPECT_EQ(run(cut(one, 16)), XDP_PASS) << int{tags};
+  }
 }
 
 TEST_F(SteerTest, WithoutASocketTheKernelGetsVipTrafficToo) {
