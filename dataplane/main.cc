@@ -124,8 +124,8 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   Publisher publisher(engine.quiescence(), engine.counters());
   ConfigApplier applier(publisher,
                         {[&](std::span<const IpAddr> backends) { return monitor.resolve(backends); },
-                         [&](const IpAddr& vip) { return engine.steer(vip); },
-                         [&](const IpAddr& vip) { return engine.unsteer(vip); }});
+                         [&](const VipPrefix& vip) { return engine.steer(vip); },
+                         [&](const VipPrefix& vip) { return engine.unsteer(vip); }});
   monitor.follow([&] {
     follow_macs(hops, monitor, engine);
     applier.refresh_next_hops();

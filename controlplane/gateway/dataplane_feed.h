@@ -21,7 +21,7 @@
 #include "controlplane/gateway/config_id.h"
 #include "controlplane/gateway/dataplane_client.h"
 #include "controlplane/gateway/last_good.h"
-#include "penstock/net/addr.h"
+#include "penstock/config/vip_prefix.h"
 #include "penstock/proto/gateway.pb.h"
 
 namespace penstock {

@@ -14,9 +14,9 @@
 namespace penstock {
 namespace {
 
-std::set<IpAddr> vips_of(const Document& document) {
-  std::set<IpAddr> vips;
-  for (const ServiceDocument& service : document.services) vips.insert(service.key.vip);
+std::set<VipPrefix> vips_of(const Document& document) {
+  std::set<VipPrefix> vips;
+  for (const ServiceDocument& service : document.services) vips.insert(VipPrefix(service.key));
   return vips;
 }
 
@@ -110,14 +110,14 @@ std::optional<Error> ConfigApplier::out_of_order(const Document& next) const {
 }
 
 Status ConfigApplier::install(Document next) {
-  const std::set<IpAddr> wanted = vips_of(next);
-  std::vector<IpAddr> added;
+  const std::set<VipPrefix> wanted = vips_of(next);
+  std::vector<VipPrefix> added;
   std::set_difference(wanted.begin(), wanted.end(), steered_.begin(), steered_.end(),
                       std::back_inserter(added));
   const auto take_back = [&] {
-    for (const IpAddr& vip : added) static_cast<void>(hooks_.unsteer(vip));
+    for (const VipPrefix& vip : added) static_cast<void>(hooks_.unsteer(vip));
   };
-  for (const IpAddr& vip : added) {
+  for (const VipPrefix& vip : added) {
     if (auto steered = hooks_.steer(vip); !steered) {
       take_back();
       return steered;
@@ -129,7 +129,7 @@ Status ConfigApplier::install(Document next) {
     take_back();
     return published;
   }
-  for (const IpAddr& vip : steered_) {
+  for (const VipPrefix& vip : steered_) {
     if (wanted.contains(vip)) continue;
     if (auto removed = hooks_.unsteer(vip); !removed) spdlog::warn("{}", removed.error().text());
   }

@@ -18,6 +18,7 @@
 #include "dataplane/config/next_hops.h"
 #include "dataplane/config/publisher.h"
 #include "penstock/base/result.h"
+#include "penstock/config/vip_prefix.h"
 
 namespace penstock::proto {
 class UpdateWeightsRequest;
@@ -31,8 +32,8 @@ struct ApplierHooks {
   // Whether packets to a VIP reach the workers. A VIP is steered from before the first snapshot that knows it
   // until after the last one that does: the kernel never answers for it. Its ICMP error would end a client's
   // connection, while a packet dropped in the instant between is sent again.
-  std::function<Status(const IpAddr&)> steer;
-  std::function<Status(const IpAddr&)> unsteer;
+  std::function<Status(const VipPrefix&)> steer;
+  std::function<Status(const VipPrefix&)> unsteer;
 };
 
 class ConfigApplier {
@@ -81,7 +82,7 @@ class ConfigApplier {
   mutable std::mutex mutex_;
   Compiler compiler_;
   std::optional<Document> running_;
-  std::set<IpAddr> steered_;
+  std::set<VipPrefix> steered_;
   NextHops next_hops_;  // of the running backends
   std::atomic<std::uint64_t> epoch_{0};
   std::atomic<std::uint64_t> generation_{0};

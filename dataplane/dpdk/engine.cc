@@ -235,10 +235,10 @@ const std::vector<FlowTable*>& Engine::flows() const { return impl_->flow_views_
 Nanoseconds Engine::oldest_progress() const { return impl_->oldest_progress(); }
 EnginePortCounts Engine::port_counts(std::size_t port) const { return impl_->port_counts(port); }
 
-Status Engine::steer(const IpAddr& vip) {
+Status Engine::steer(const VipPrefix& vip) {
   return impl_->on_each_steering([&](Steering& s) { return s.add(vip); });
 }
-Status Engine::unsteer(const IpAddr& vip) {
+Status Engine::unsteer(const VipPrefix& vip) {
   return impl_->on_each_steering([&](Steering& s) { return s.remove(vip); });
 }
 Status Engine::set_steering_mac(std::size_t port, const MacAddr& mac) {

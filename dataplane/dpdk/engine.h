@@ -21,7 +21,7 @@
 #include "dataplane/stats/lcore_counters.h"
 #include "penstock/base/result.h"
 #include "penstock/base/units.h"
-#include "penstock/net/addr.h"
+#include "penstock/config/vip_prefix.h"
 
 namespace penstock {
 
@@ -81,8 +81,8 @@ class Engine {
   [[nodiscard]] EnginePortCounts port_counts(std::size_t port) const;
 
   // Which destinations the AF_XDP ports take from the kernel. Control thread.
-  Status steer(const IpAddr& vip);
-  Status unsteer(const IpAddr& vip);
+  Status steer(const VipPrefix& vip);
+  Status unsteer(const VipPrefix& vip);
   Status set_steering_mac(std::size_t port, const MacAddr& mac);
 
  private:

@@ -61,15 +61,16 @@ std::optional<bpf_prog_info> attached_program(int ifindex, std::array<__u32, 16>
   return info;
 }
 
-steer_vip_key key_of(const IpAddr& vip) {
+steer_vip_key key_of(const VipPrefix& vip) {
+  constexpr unsigned kMappedBits = 96;
   steer_vip_key key{};
-  key.prefix_length = PENSTOCK_STEER_ADDRESS_BITS;
+  key.prefix_length = vip.bits() + (vip.is_v6() ? 0 : kMappedBits);
   std::uint8_t* at = key.address.bytes;
-  if (vip.is_v4()) {
+  if (!vip.is_v6()) {
     at[10] = at[11] = 0xff;
     at += 12;
   }
-  std::memcpy(at, vip.data(), vip.size());
+  std::memcpy(at, vip.first.data(), vip.first.size());
   return key;
 }
 
@@ -189,7 +190,7 @@ Status Steering::set_mac(const MacAddr& mac) {
   return Ok{};
 }
 
-Status Steering::add(const IpAddr& vip) {
+Status Steering::add(const VipPrefix& vip) {
   const steer_vip_key key = key_of(vip);
   const __u32 value = 1;
   if (bpf_map_update_elem(vips_fd_, &key, &value, BPF_ANY) != 0) {
@@ -198,7 +199,7 @@ Status Steering::add(const IpAddr& vip) {
   return Ok{};
 }
 
-Status Steering::remove(const IpAddr& vip) {
+Status Steering::remove(const VipPrefix& vip) {
   const steer_vip_key key = key_of(vip);
   if (bpf_map_delete_elem(vips_fd_, &key) != 0 && errno != ENOENT) {
     return system_error("no longer steering VIP " + vip.text() + " on '" + interface_ + "'");

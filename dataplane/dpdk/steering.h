@@ -15,7 +15,7 @@
 #include <string>
 
 #include "penstock/base/result.h"
-#include "penstock/net/addr.h"
+#include "penstock/config/vip_prefix.h"
 
 namespace penstock {
 
@@ -42,8 +42,8 @@ class Steering {
   Status attach_maps();
 
   Status set_mac(const MacAddr& mac);
-  Status add(const IpAddr& vip);
-  Status remove(const IpAddr& vip);
+  Status add(const VipPrefix& vip);
+  Status remove(const VipPrefix& vip);
   [[nodiscard]] Result<SteerCounts> counts() const;
   [[nodiscard]] const std::string& interface() const { return interface_; }
 

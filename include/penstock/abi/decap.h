@@ -28,7 +28,7 @@
 #define PENSTOCK_DECAP_MAX_SERVICES \
   32768 /* twice limits.h kMaxServices and more: one entry a service, one a VIP */
 #define PENSTOCK_DECAP_MAX_VIPS 16384
-#define PENSTOCK_DECAP_MAX_RULES 32 /* services of one VIP that take more than one port */
+#define PENSTOCK_DECAP_MAX_RULES 16 /* services of one VIP that take more than one port */
 #define PENSTOCK_DECAP_MAX_NESTED 4 /* VIP prefixes around one address that are searched */
 #define PENSTOCK_DECAP_ANY_PROTOCOL 255
 

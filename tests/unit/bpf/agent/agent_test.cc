@@ -221,13 +221,38 @@ TEST_F(Node, DirectiveChangesMoveVipsAndLeaveForeignOnesAlone) {
   EXPECT_TRUE(serving("203.0.113.20"));
 }
 
+TEST_F(Node, AVipPrefixIsALocalRouteForAsLongAsItIsServed) {
+  TestControlPlane control(socket_);
+  auto directive = both_vips(1);
+  directive.mutable_services(0)->set_vip("203.0.113.64/28");
+  directive.mutable_services(0)->set_port(0);
+  directive.mutable_services(1)->set_vip("2001:db8:5:1::/64");
+  directive.mutable_services(1)->set_last_port(directive.services(1).port() + 9);
+  control.direct(directive);
+  const Child node = start();
+  ASSERT_TRUE(control.wait_for([](const auto& s) { return s.generation() == 1; })) << host_->log("node");
+  const auto routes = [&](const char* family) {
+    return host_->in_backend(std::string("ip ") + family + " route show table local proto 99");
+  };
+  EXPECT_THAT(routes("-4"), HasSubstr("local 203.0.113.64/28 dev lo"));
+  EXPECT_THAT(routes("-6"), HasSubstr("local 2001:db8:5:1::/64 dev lo"));
+  const auto reported = control.wait_for([](const auto& s) { return s.services_size() == 4; });
+  ASSERT_TRUE(reported);
+  EXPECT_EQ(reported->errors_size(), 0) << reported->ShortDebugString();
+  host_->in_backend("ip route flush table local proto 99");
+  EXPECT_TRUE(eventually([&] { return !routes("-4").empty(); })) << "what is flushed comes back";
+  control.direct(both_vips(2));
+  ASSERT_TRUE(control.wait_for([](const auto& s) { return s.generation() == 2; }));
+  EXPECT_TRUE(eventually([&] { return routes("-4").empty() && routes("-6").empty(); }));
+}
+
 TEST_F(Node, BadDirectiveIsReportedAndChangesNothing) {
   TestControlPlane control(socket_);
   control.direct(both_vips(1));
   const Child node = start();
   ASSERT_TRUE(control.wait_for([](const auto& s) { return s.generation() == 1; })) << host_->log("node");
   auto bad = both_vips(2);
-  bad.mutable_services(3)->set_port(0);
+  bad.mutable_services(3)->set_port(65536);
   control.direct(bad);
   const auto status = control.wait_for([](const auto& s) { return s.errors_size() > 0; });
   ASSERT_TRUE(status);

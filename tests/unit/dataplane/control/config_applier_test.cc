@@ -63,6 +63,12 @@ TEST(ConfigApplier, AnotherEpochStartsItsOwnCount) {
   EXPECT_EQ(verdict.running_generation, 1U);
 }
 
+TEST(ConfigApplier, AVipPrefixIsSteeredAsOne) {
+  ControlHarness h;
+  EXPECT_TRUE(h.applier.apply(config(1, 1, {service("net", "203.0.113.0/24", {"10.0.0.1"})})).accepted);
+  EXPECT_THAT(h.log, ElementsAre("steer 203.0.113.0/24 at 0"));
+}
+
 TEST(ConfigApplier, RefusalNamesEveryFieldAndChangesNothing) {
   ControlHarness h;
   ASSERT_TRUE(h.applier.apply(config(1, 1, {kWeb})).accepted);

@@ -27,8 +27,8 @@ struct ControlHarness {
         counter_list{&counters},
         publisher(quiescence, counter_list),
         applier(publisher, {[this](std::span<const IpAddr> backends) { return resolve(backends); },
-                            [this](const IpAddr& vip) { return steer(vip); },
-                            [this](const IpAddr& vip) { return unsteer(vip); }}) {}
+                            [this](const VipPrefix& vip) { return steer(vip); },
+                            [this](const VipPrefix& vip) { return unsteer(vip); }}) {}
 
   NextHops resolve(std::span<const IpAddr> backends) {
     ++resolutions;
@@ -40,12 +40,12 @@ struct ControlHarness {
     }
     return hops;
   }
-  Status steer(const IpAddr& vip) {
+  Status steer(const VipPrefix& vip) {
     if (vip.text() == refused_vip) return unavailable("the map is full");
     log.push_back("steer " + vip.text() + " at " + std::to_string(publisher.current().generation()));
     return Ok{};
   }
-  Status unsteer(const IpAddr& vip) {
+  Status unsteer(const VipPrefix& vip) {
     log.push_back("unsteer " + vip.text() + " at " + std::to_string(publisher.current().generation()));
     return Ok{};
   }

@@ -1,0 +1,76 @@
+"""Both ends of a QUIC-shaped conversation (RFC 9000, invariants of RFC 8999), for a service that is balanced by
+connection ID. No cryptography: what a load balancer sees of a connection is its headers.
+
+    quic_peer.py server ADDRESS PORT NAME ID     answers each datagram with NAME; its connection IDs carry ID (hexadecimal)
+    quic_peer.py client VIP PORT N SOURCE...     opens N connections from the first SOURCE, goes on from each other one;
+                                                 prints {"opened": {NAME: n}, "kept": n, "moved": n, "lost": n}
+"""
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import sys
+from collections import Counter
+
+_VERSION = 1
+_INITIAL, _SHORT = 0xc0, 0x40
+_ID_LENGTH = 8  # of every connection ID in these conversations: first octet, server ID, nonce
+_PADDED = 1200
+
+
+def _family(address: str) -> int:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def serve(address: str, port: int, name: str, server_id: bytes) -> None:
+    with socket.socket(_family(address), socket.SOCK_DGRAM) as s:
+        s.bind((address, port))
+        while True:
+            data, peer = s.recvfrom(2048)
+            # Rotation 0 and a length of 7 octets after this one (draft-ietf-quic-load-balancers, section 3.1).
+            own = bytes([_ID_LENGTH - 1]) + server_id + os.urandom(_ID_LENGTH - 1 - len(server_id))
+            s.sendto(own + name.encode() + (b"+" if data[0] & 0x80 else b""), peer)
+
+
+def _exchange(vip: str, port: int, source: str, datagram: bytes) -> bytes | None:
+    with socket.socket(_family(vip), socket.SOCK_DGRAM) as s:
+        s.settimeout(1.0)
+        s.bind((source, 0))
+        s.connect((vip, port))
+        s.send(datagram)
+        try:
+            return s.recv(2048)
+        except OSError:
+            return None
+
+
+def converse(vip: str, port: int, connections: int, sources: list[str]) -> dict[str, object]:
+    opened: Counter[str] = Counter()
+    kept = moved = lost = 0
+    for _ in range(connections):
+        # A client's first ID is random; with rotation 7 it says that no server has chosen it.
+        first = bytes([0xe0 | os.urandom(1)[0] & 0x1f]) + os.urandom(_ID_LENGTH - 1)
+        initial = bytes([_INITIAL]) + struct.pack("!IB", _VERSION, _ID_LENGTH) + first + bytes([0, 0])
+        answer = _exchange(vip, port, sources[0], initial.ljust(_PADDED, b"\0"))
+        if answer is None:
+            lost += 1
+            continue
+        name, chosen = answer[_ID_LENGTH:].rstrip(b"+").decode(), answer[:_ID_LENGTH]
+        opened[name] += 1
+        for source in sources[1:]:
+            again = _exchange(vip, port, source, bytes([_SHORT]) + chosen + os.urandom(40))
+            if again is None:
+                lost += 1
+            elif again[_ID_LENGTH:].decode() == name:
+                kept += 1
+            else:
+                moved += 1
+    return {"opened": opened, "kept": kept, "moved": moved, "lost": lost}
+
+
+if sys.argv[1] == "server":
+    serve(sys.argv[2], int(sys.argv[3]), sys.argv[4], bytes.fromhex(sys.argv[5]))
+else:
+    print(json.dumps(converse(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:])))
