@@ -7,6 +7,7 @@ import signal
 from .system import BUILD, LOGS, RUN, LabError, pid_of, run, spawn, wait_until
 from .topology import BACKENDS, CLIENT, Host
 
+PROXY_PORT = 8080
 LARGE_BYTES = 65536  # of the pattern that penstock-traffic checks
 
 
@@ -50,6 +51,13 @@ http {{
     listen 80;
     listen [::]:80;
     location = / {{ return 200 "{h.name}\\n"; }}
+    location = /large {{ root {folder}; }}
+  }}
+  server {{
+    # For NAT services: tells which client the PROXY protocol named, and who the connection came from.
+    listen {PROXY_PORT} proxy_protocol;
+    listen [::]:{PROXY_PORT} proxy_protocol;
+    location = / {{ return 200 "{h.name} $proxy_protocol_addr $remote_addr\n"; }}
     location = /large {{ root {folder}; }}
   }}
 }}

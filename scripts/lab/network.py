@@ -23,6 +23,10 @@ def create() -> None:
         _link(h)
     for h in HOSTS:
         _neighbours(h)
+    for g in GATEWAYS:
+        for source in topology.NAT_SOURCES[g.name]:
+            family, via = ("-6", g.ipv6) if ":" in source else ("-4", g.ipv4)
+            run(["ip", family, "route", "add", source, "via", via], ns=_ROUTER_NS)
 
 
 def _link(h: Host) -> None:
@@ -72,10 +76,11 @@ def unsilence(h: Host) -> None:
 
 
 def gateway_next_hops(vip: str) -> list[str]:
-    """Names of the gateways that the router's kernel now spreads a VIP over."""
+    """Names of the gateways that the router's kernel now spreads a VIP or VIP prefix over."""
     import json
     family, length = ("-6", 128) if ":" in vip else ("-4", 32)
-    out = run(["ip", "-j", family, "route", "show", f"{vip}/{length}"], ns=_ROUTER_NS, check=False)
+    prefix = vip if "/" in vip else f"{vip}/{length}"
+    out = run(["ip", "-j", family, "route", "show", prefix], ns=_ROUTER_NS, check=False)
     devices = set()
     for route in json.loads(out or "[]"):
         devices |= {hop.get("dev") for hop in route.get("nexthops", [])} | {route.get("dev")}

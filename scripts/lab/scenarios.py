@@ -6,7 +6,7 @@ import signal
 import time
 from typing import Callable
 
-from . import lifecycle, processes, rest, topology
+from . import lifecycle, packets, processes, rest, topology
 from .rest import Refused
 from .run import Run
 from .system import LabError, pid_of, say
@@ -101,6 +101,7 @@ def agent_restart(run: Run) -> None:
 SCENARIOS: dict[str, Callable[[Run], None]] = {
     "steady": steady, "weight": weight, "drain": drain, "gateway-death": gateway_death, "bad-config": bad_config,
     "controlplane-death": controlplane_death, "agent-restart": agent_restart,
+    "ping": packets.ping, "nat": packets.nat, "path-mtu": packets.path_mtu, "dns": packets.dns, "quic": packets.quic,
 }
 
 

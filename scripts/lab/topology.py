@@ -94,6 +94,10 @@ SERVICES = [
 ]
 
 
+# Where the gateways' NAT sends from: addresses of their own, routed to each by the router.
+NAT_SOURCES = {"gw1": ("192.0.2.11", "2001:db8:aaaa::11"), "gw2": ("192.0.2.12", "2001:db8:aaaa::12")}
+
+
 def host(name: str) -> Host:
     return next(h for h in HOSTS if h.name == name)
 

@@ -1,0 +1,240 @@
+"""Scenarios for packets that are more than TCP to one address and one port: ping, NAT, path MTU, DNS, QUIC.
+
+Each adds services of its own beside the lab's and takes them away again. Meanwhile the lab's own traffic goes on and
+must not notice.
+"""
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any, Iterator
+
+from . import network, processes, rest, topology
+from .backends import LARGE_BYTES, PROXY_PORT
+from .run import Run
+from .system import LabError, run, spawn, stop, wait_until
+from .topology import BACKENDS, CLIENT, GATEWAYS, ROUTER, VIP4, VIP6
+
+_PYTHON = ["/usr/bin/python3", "-B"]
+_HERE = Path(__file__).resolve().parent
+_ROUTER_NS = topology.PREFIX + ROUTER
+_CLIENT_MTU = 1500
+
+
+# --- ping ---------------------------------------------------------------------------------------------------
+
+def ping(run_: Run) -> None:
+    """Echo requests to a VIP are answered by the gateways themselves, IPv4 and IPv6."""
+    for vip in (VIP4, VIP6):
+        family = 6 if ":" in vip else 4
+        sent = 20
+        out = run(["ping", "-n", "-c", str(sent), "-i", "0.1", "-W", "1", vip], ns=CLIENT.namespace, check=False)
+        received = re.search(r"(\d+) received", out)
+        rtt = re.search(r"= [\d.]+/([\d.]+)/", out)
+        run_.figures.add(f"ping{family}_answered", int(received[1]) if received else 0, f"of {sent}", at_least=sent)
+        run_.figures.add(f"ping{family}_rtt", float(rtt[1]) if rtt else 0, "ms on average")
+        run_.event(f"ping {vip}: {received[1] if received else 0} of {sent}")
+    run_.go_on(1)
+
+
+# --- NAT ----------------------------------------------------------------------------------------------------
+
+# Service, VIP, family of the way to the backends.
+_NAT = [("nat4", "203.0.113.20", 4), ("nat6", "2001:db8:ffff::20", 6),
+        ("nat64", "2001:db8:ffff::64", 4), ("nat46", "203.0.113.46", 6)]
+
+
+def nat(run_: Run) -> None:
+    """HTTP through NAT to another port, v4, v6, NAT64 and NAT46; the PROXY protocol tells the client's address."""
+    documents = [_service(name, vip, "tcp", 80, "nat", family, forwarding={"proxy_protocol": True}, port=PROXY_PORT)
+                 for name, vip, family in _NAT]
+    with _extra_services(documents, [vip for _, vip, _ in _NAT]):
+        run_.go_on(0.5)
+        for name, vip, family in _NAT:
+            _curl_through(run_, name, vip, family)
+    run_.go_on(1)
+
+
+def _curl_through(run_: Run, name: str, vip: str, family: int) -> None:
+    asked, seen = 30, Counter()
+    url = f"http://[{vip}]/" if ":" in vip else f"http://{vip}/"
+    client = CLIENT.ipv6 if ":" in vip else CLIENT.ipv4
+    sources = {s for pair in topology.NAT_SOURCES.values() for s in pair if (":" in s) == (family == 6)}
+    strangers = 0
+    for _ in range(asked):
+        words = _curl(url).split()
+        if len(words) != 3 or words[1] != client or words[2] not in sources:
+            strangers += 1
+            run_.event(f"{name}: '{' '.join(words)}'")
+        else:
+            seen[words[0]] += 1
+    whole = sum(len(_curl(url + "large")) == LARGE_BYTES for _ in range(5))
+    run_.event(f"{name}: {sum(seen.values())} of {asked} answers name {client} as the client, by {dict(seen)}")
+    run_.figures.add(f"{name}_answers", sum(seen.values()), f"of {asked}", at_least=asked)
+    run_.figures.add(f"{name}_backends", len(seen), "backends", at_least=len(BACKENDS))
+    run_.figures.add(f"{name}_whole_downloads", whole, "of 5 x 64 KiB", at_least=5)
+
+
+# --- path MTU -----------------------------------------------------------------------------------------------
+
+def path_mtu(run_: Run) -> None:
+    """An upload in full-size segments over a 1,500-byte path with GUE: the gateways say what fits, and it completes."""
+    with _gateway_mtu(_CLIENT_MTU):
+        for vip, header in ((VIP4, 40), (VIP6, 60)):
+            family = 6 if ":" in vip else 4
+            run(["ip", f"-{family}", "route", "flush", "cache"], ns=CLIENT.namespace)
+            url = f"http://[{vip}]/" if family == 6 else f"http://{vip}/"
+            before = _told_too_big()
+            body = "x" * 500_000
+            answers = [_curl(url, upload=body) for _ in range(3)]
+            whole = sum(a.strip() in {b.name for b in BACKENDS} for a in answers)
+            learned = re.search(r"mtu (\d+)", run(["ip", f"-{family}", "route", "get", vip], ns=CLIENT.namespace))
+            told = _told_too_big() - before
+            run_.event(f"{vip}: {whole} of 3 uploads, {told} packets answered, path MTU {learned and learned[1]}")
+            run_.figures.add(f"upload{family}_whole", whole, "of 3 x 500 kB", at_least=3)
+            run_.figures.add(f"upload{family}_told", told, "packets too big", at_least=1)
+            run_.figures.add(f"upload{family}_path_mtu", int(learned[1]) if learned else 0, "bytes",
+                             at_least=1280 + header - 40, at_most=_CLIENT_MTU - 20)
+    for family in ("-4", "-6"):
+        run(["ip", family, "route", "flush", "cache"], ns=CLIENT.namespace)
+    run_.go_on(1)
+
+
+@contextlib.contextmanager
+def _gateway_mtu(mtu: int) -> Iterator[None]:
+    """The links of both gateways with an MTU that leaves no room for an outer header."""
+    def each(value: int) -> None:
+        for g in GATEWAYS:
+            run(["ip", "link", "set", "dev", "eth0", "mtu", str(value)], ns=g.namespace)
+            run(["ip", "link", "set", "dev", g.name, "mtu", str(value)], ns=_ROUTER_NS)
+        processes.create_services()
+        processes.wait_for_generation()
+
+    each(mtu)
+    try:
+        yield
+    finally:
+        each(GATEWAYS[0].mtu)
+
+
+def _told_too_big() -> int:
+    """Packets that the client's kernel was told are too big, both families."""
+    total = 0
+    for line in run(["nstat", "-asz", "IcmpInDestUnreachs", "Icmp6InPktTooBigs"], ns=CLIENT.namespace).splitlines():
+        if not line.startswith("#"):
+            total += int(line.split()[1])
+    return total
+
+
+# --- DNS ----------------------------------------------------------------------------------------------------
+
+_DNS_PREFIX = "203.0.113.64/28"
+_DNS_VIPS = ["203.0.113.64", "203.0.113.70", "203.0.113.79"]
+_DNS_VIP6 = "2001:db8:ffff::53"
+
+
+def dns(run_: Run) -> None:
+    """DNS servers behind one-shot UDP services, one of them a VIP prefix: every query answered, no flow remembered."""
+    documents = [_service("dns4", _DNS_PREFIX, "udp", 53, "gue", 4, one_shot=True),
+                 _service("dns6", _DNS_VIP6, "udp", 53, "ipip", 6, one_shot=True)]
+    with _extra_services(documents, [_DNS_PREFIX, _DNS_VIP6]), _each_backend("dns", lambda b: [
+            "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
+            "--pid-file=", "--port=53", f"--txt-record=who.lab,{b.name}"]):
+        for b in BACKENDS:
+            wait_until(f"dnsmasq on {b.name}", lambda b=b: run(["ss", "-Huln", "sport", "=", ":53"], ns=b.namespace), 5)
+        asked = 100
+        answers = json.loads(run([*_PYTHON, str(_HERE / "dns_client.py"), "who.lab", str(asked), *_DNS_VIPS, _DNS_VIP6],
+                                 ns=CLIENT.namespace, timeout=20))
+        total = sum((Counter(a) for a in answers.values()), Counter())
+        for vip, a in answers.items():
+            run_.event(f"DNS at {vip}: {a}")
+        run_.figures.add("dns_answered", sum(total.values()) - total["lost"], f"of {asked * len(answers)}",
+                         at_least=asked * len(answers))
+        run_.figures.add("dns_servers", len({b.name for b in BACKENDS} & set(total)), "servers", at_least=len(BACKENDS))
+    run_.go_on(1)
+
+
+# --- QUIC ---------------------------------------------------------------------------------------------------
+
+_QUIC_VIP, _QUIC_PORT = "203.0.113.44", 443
+_SECOND_CLIENT = f"{CLIENT.ipv4.rsplit('.', 1)[0]}.77"
+
+
+def quic(run_: Run) -> None:
+    """Connections by QUIC connection ID keep their backend when the client's address and port change."""
+    ids = {b.name: f"{n:04x}" for n, b in enumerate(BACKENDS, 1)}
+    document = _service("quic4", _QUIC_VIP, "udp", _QUIC_PORT, "gue", 4, quic={"configs": [
+        {"rotation": 0, "server_id_length": 2, "nonce_length": 5}]})
+    for backend in document["backends"]:
+        backend["quic_server_id"] = ids[backend["id"]]
+    run(["ip", "addr", "replace", f"{_SECOND_CLIENT}/24", "dev", "eth0"], ns=CLIENT.namespace)
+    try:
+        with _extra_services([document], [_QUIC_VIP]), _each_backend("quic", lambda b: [
+                *_PYTHON, str(_HERE / "quic_peer.py"), "server", _QUIC_VIP, str(_QUIC_PORT), b.name, ids[b.name]]):
+            for b in BACKENDS:
+                wait_until(f"the QUIC peer on {b.name}",
+                           lambda b=b: run(["ss", "-Huln", "sport", "=", f":{_QUIC_PORT}"], ns=b.namespace), 5)
+            connections = 60
+            sources = [CLIENT.ipv4, CLIENT.ipv4, _SECOND_CLIENT]  # an address with a new port, then a new address
+            result = json.loads(run([*_PYTHON, str(_HERE / "quic_peer.py"), "client", _QUIC_VIP, str(_QUIC_PORT),
+                                     str(connections), *sources], ns=CLIENT.namespace, timeout=25))
+    finally:
+        run(["ip", "addr", "del", f"{_SECOND_CLIENT}/24", "dev", "eth0"], ns=CLIENT.namespace, check=False)
+    run_.event(f"QUIC: {result}")
+    run_.figures.add("quic_opened", sum(result["opened"].values()), f"of {connections}", at_least=connections)
+    run_.figures.add("quic_backends", len(result["opened"]), "backends", at_least=len(BACKENDS))
+    run_.figures.add("quic_kept", result["kept"], "packets after migration", at_least=2 * connections)
+    run_.figures.add("quic_moved", result["moved"], "to another backend", at_most=0)
+    run_.figures.add("quic_lost", result["lost"], "datagrams", at_most=0)
+    run_.go_on(1)
+
+
+# --- parts --------------------------------------------------------------------------------------------------
+
+def _service(name: str, vip: str, protocol: str, port: int, encap: str, family: int, **more: Any) -> dict:
+    """A service over all backends with equal weights; `port=` within `more` is the backends'."""
+    backend_port = {"port": more.pop("port")} if "port" in more else {}
+    return {"id": name, "vip": vip, "protocol": protocol, "port": port, "encap": encap, **more,
+            "backends": [{"id": b.name, "address": b.ipv4 if family == 4 else b.ipv6, **backend_port} for b in BACKENDS]}
+
+
+@contextlib.contextmanager
+def _extra_services(documents: list[dict], vips: list[str]) -> Iterator[None]:
+    """Services beside the lab's: forwarded, carried by the nodes and routed over both gateways within the block."""
+    try:
+        for document in documents:
+            rest.call("PUT", f"/services/{document['id']}", document)
+        processes.wait_for_generation()
+        processes.wait_for_nodes()
+        names = [g.name for g in GATEWAYS]
+        for vip in vips:
+            wait_until(f"a route at the router to {vip} over {' and '.join(names)}",
+                       lambda vip=vip: network.gateway_next_hops(vip) == names, 10)
+        yield
+    finally:
+        for document in documents:
+            with contextlib.suppress(LabError):
+                rest.call("DELETE", f"/services/{document['id']}")
+        processes.wait_for_generation()
+
+
+@contextlib.contextmanager
+def _each_backend(name: str, command: Any) -> Iterator[None]:
+    """One process more on every backend."""
+    try:
+        for b in BACKENDS:
+            spawn(f"{b.name}-{name}", command(b), ns=b.namespace)
+        yield
+    finally:
+        for b in BACKENDS:
+            stop(f"{b.name}-{name}")
+
+
+def _curl(url: str, *, upload: str | None = None) -> str:
+    """The body of one answer; empty when there is none."""
+    data = ["--data-binary", "@-"] if upload is not None else []
+    return run(["curl", "-sg", "--max-time", "5", "-H", "Expect:", *data, url], ns=CLIENT.namespace, check=False,
+               input_text=upload, timeout=10)
