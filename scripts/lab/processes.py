@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import certificates, network, rest, routing, topology
+from . import certificates, network, rest, routing
 from .system import BUILD, GATEWAY_PRIORITY, RUN, LabError, pid_of, run, spawn, stop, wait_until
 from .topology import BACKENDS, CTL, GATEWAYS, SERVICES, Host
 
@@ -35,11 +35,10 @@ def start_node(h: Host) -> None:
 
 
 def start_dataplane(g: Host) -> None:
-    nat = [word for source in topology.NAT_SOURCES[g.name] for word in ("--nat-source", source)]
     # sleep:50: two gateways, a router and three backends share two cores here; a gateway host would spin.
     spawn(f"{g.name}-dataplane", [*GATEWAY_PRIORITY, str(BIN / "penstock-dataplane"), "--port", "net_af_xdp0,iface=eth0",
                                   "--idle", "sleep:50", "--socket", str(_socket(g)), "--memory-mb", "128",
-                                  "--lcores", "0" if g.name == "gw1" else "1", *nat], ns=g.namespace)
+                                  "--lcores", "0" if g.name == "gw1" else "1"], ns=g.namespace)
 
 
 def start_gateway_agent(g: Host) -> None:

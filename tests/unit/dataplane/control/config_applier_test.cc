@@ -74,7 +74,7 @@ TEST(ConfigApplier, RefusalNamesEveryFieldAndChangesNothing) {
   ASSERT_TRUE(h.applier.apply(config(1, 1, {kWeb})).accepted);
   auto bad = config(1, 2, {kDns, kDns});
   bad.mutable_services(0)->mutable_backends(0)->set_weight(1001);
-  bad.mutable_services(1)->set_port(0);
+  bad.mutable_services(1)->set_port(65536);
   const auto verdict = h.applier.apply(bad);
   EXPECT_FALSE(verdict.accepted);
   EXPECT_EQ(verdict.running_generation, 1U);
