@@ -4,7 +4,7 @@
 set -euo pipefail
 
 build=(
-  ca-certificates ccache cmake git ninja-build g++ pkg-config clang-14 llvm-14 clang-format-14 bpftool
+  ca-certificates ccache cmake git ninja-build g++ pkg-config clang-14 llvm-14 libclang-rt-14-dev clang-format-14 bpftool
   dpdk libdpdk-dev libbpf-dev libxdp-dev libisal-dev libxxhash-dev libjemalloc-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc

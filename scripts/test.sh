@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs, builds and runs every test through ctest.
-#   test.sh [--quick]      --quick: without the network-namespace lab and without the sanitizer run
+#   test.sh [--quick]      --quick: without the network-namespace lab, the sanitizer run and the fuzzers
 # CI=true makes warnings errors.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,6 +32,7 @@ if ! $quick; then
   step "build with address and undefined-behaviour sanitizers"
   scripts/build.sh --preset asan unit_tests
   suite "unit tests with sanitizers" ctest --test-dir build/asan -L unit -j "$jobs" --output-on-failure
+  suite "every fuzzer for a minute" scripts/fuzz.sh --seconds 60
 fi
 # Last, so that ctest's closing line is the end of the output. The lab's tests run one at a time by their own wish.
 selection=()

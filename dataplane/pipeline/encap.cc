@@ -60,15 +60,18 @@ be16 fold18(std::uint32_t sum) noexcept {
 // be16(value), kept in a register: the compiler would rather swap 16 bits through memory.
 std::uint32_t swap16(std::uint32_t value) noexcept { return __builtin_bswap32(value) >> 16; }
 
-// Unaligned 16 or 32 bytes at once; two vector registers where the target has no wide ones.
-using Half = std::uint8_t __attribute__((vector_size(32), aligned(1), may_alias));
-using Quarter = std::uint8_t __attribute__((vector_size(16), aligned(1), may_alias));
+// Unaligned 16 or 32 bytes at once; two vector registers where the target has no wide ones. Clang wants the
+// attribute here, and GCC forgets it where `auto` stands for the type.
+using Half __attribute__((vector_size(32), aligned(1), may_alias)) = std::uint8_t;
+using Quarter __attribute__((vector_size(16), aligned(1), may_alias)) = std::uint8_t;
+static_assert(alignof(Half) == 1 && alignof(Quarter) == 1,
+              "headers end where the inner packet begins, anywhere");
 
 // Copying whole lines costs less than copying exactly: the bytes in front of the headers are headroom.
 void put_outer_v4(const BackendRecord& record, std::uint8_t* inner, std::uint32_t outer_length,
                   std::uint32_t traffic_class, std::uint64_t hash) noexcept {
-  const auto* from = reinterpret_cast<const Half*>(&record);
-  auto* to = reinterpret_cast<Half*>(inner - 64);
+  const Half* from = reinterpret_cast<const Half*>(&record);
+  Half* to = reinterpret_cast<Half*>(inner - 64);
   to[0] = from[0];
   to[1] = from[1];
   std::uint8_t* ip = inner - record.overhead;

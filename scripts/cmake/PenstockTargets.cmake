@@ -9,8 +9,12 @@ function(penstock_compile_options target)
   if(PENSTOCK_SANITIZE)
     # GCC takes what its own instrumentation does for uninitialised reads (std::regex in the standard library).
     target_compile_options(${target} PRIVATE -fsanitize=${PENSTOCK_SANITIZE} -fno-omit-frame-pointer
-                                             -fno-sanitize-recover=all -Wno-maybe-uninitialized)
+                                             -fno-sanitize-recover=all $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
     target_link_options(${target} PRIVATE -fsanitize=${PENSTOCK_SANITIZE})
+  endif()
+  if(PENSTOCK_FUZZ)  # coverage, which libFuzzer follows
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+    target_link_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
   endif()
 endfunction()
 
