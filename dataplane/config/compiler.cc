@@ -129,7 +129,8 @@ Result<std::unique_ptr<const Snapshot>> Compiler::compile(const Document& docume
   snapshot->fresh_backends_ = backend_indexes_.commit();
 
   const std::vector<Change> changed = changes(services_, *compiled);
-  update_records(*compiled, changed, next_hops);
+  const bool same_hops = (touched != nullptr && !touched->next_hops) || next_hops == next_hops_;
+  update_records(*compiled, changed, same_hops ? next_hops_ : next_hops);
   update_classifier(*compiled, changed);
   retire(changed, now);
   services_ = std::move(*compiled);
@@ -151,7 +152,7 @@ Result<std::unique_ptr<const Snapshot>> Compiler::compile(const Document& docume
 
 Result<Compiler::Services> Compiler::compile_services(const Document& document, const Touched* touched) {
   const auto is_unchanged = [touched](const CompiledService& before, const ServiceDocument& service) {
-    return touched != nullptr && !touched->contains(service.id) ? true : before.document == service;
+    return touched != nullptr && !touched->services.contains(service.id) ? true : before.document == service;
   };
   Services out;
   for (std::size_t i = 0; i < document.services.size(); ++i) {
@@ -255,7 +256,7 @@ void Compiler::update_records(const Services& after, const std::vector<Change>& 
       if (!stays) put(index, BackendRecord{});
     }
   }
-  if (next_hops != next_hops_) {
+  if (&next_hops != &next_hops_) {
     for (const auto& [id, service] : after) write(*service);
     next_hops_ = next_hops;
   } else {

@@ -47,8 +47,11 @@ class Compiler {
   /// InvalidArgument, naming the field, when the backends do not fit kMaxBackendIndexes. Nothing that runs
   /// changes then, and the next call may succeed.
   /// touched: ids of the services that may differ from the last successful call's, which saves comparing the
-  /// others; without it any may.
-  using Touched = std::set<std::string, std::less<>>;
+  /// others; without it any may. So for the next hops.
+  struct Touched {
+    std::set<std::string, std::less<>> services;
+    bool next_hops = false;
+  };
   [[nodiscard]] Result<std::unique_ptr<const Snapshot>> compile(const Document& document,
                                                                 const NextHops& next_hops, Nanoseconds now,
                                                                 const Touched* touched = nullptr);

@@ -171,7 +171,7 @@ ConfigApplier::Verdict ConfigApplier::update_weights(const proto::UpdateWeightsR
   next.generation = update.generation();
   if (auto problems = set_weights(update, next); !problems.empty()) return verdict(std::move(problems));
   Compiler::Touched touched;
-  for (const auto& service : update.services()) touched.insert(service.service());
+  for (const auto& service : update.services()) touched.services.insert(service.service());
   if (auto published = publish(next, &touched); !published) return verdict({published.error()});
   adopt(std::move(next));
   return verdict({});
@@ -181,8 +181,8 @@ void ConfigApplier::refresh_next_hops() {
   const std::scoped_lock lock(mutex_);
   if (!running_) return;
   next_hops_ = hooks_.resolve(backends_of(*running_));
-  const Compiler::Touched nothing;
-  if (auto published = publish(*running_, &nothing); !published) {
+  const Compiler::Touched hops{.services = {}, .next_hops = true};
+  if (auto published = publish(*running_, &hops); !published) {
     spdlog::error("the new next hops cannot be used: {}", published.error().text());
   } else {
     spdlog::info("next hops have changed; generation {} is compiled anew", generation());

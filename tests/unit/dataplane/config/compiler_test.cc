@@ -150,7 +150,7 @@ TEST_F(CompilerTest, TakesTheCallersWordForServicesThatWereNotTouched) {
   const auto before = compile();
   document.services[0].backends[3].weight = 7;
   document.services[1].backends[3].weight = 7;
-  const Compiler::Touched touched{"b"};
+  const Compiler::Touched touched{.services = {"b"}};
   const auto after = compiler.compile(document, next_hops, now, &touched).value();
   EXPECT_EQ(get(*before, "a").table, get(*after, "a").table);
   EXPECT_NE(get(*before, "b").table, get(*after, "b").table);
