@@ -65,7 +65,7 @@ def gateway(name: str, services: list, arguments: list = (), mtu: int = MTU) -> 
     return out
 
 
-def tunnels(name: str = "tunnels", mtu: int = MTU) -> dict:
+def tunnels(name: str = "tunnels", mtu: int = MTU, arguments=()) -> dict:
     """Every tunnel on both VIPs, TCP and UDP."""
     services = []
     for tunnel in TUNNELS.values():
@@ -74,7 +74,7 @@ def tunnels(name: str = "tunnels", mtu: int = MTU) -> dict:
                 to = backend(BACKEND[tunnel.outer or family], **({"mac": tunnel.mac} if tunnel.mac else {}))
                 services.append(service(f"{protocol.lower()}{family}-{tunnel.port}", VIP[family], protocol, tunnel.port,
                                         tunnel.encap, [to], **forwarding(tunnel)))
-    return gateway(name, services, mtu=mtu)
+    return gateway(name, services, arguments, mtu)
 
 
 # Services of several backends: port -> backends, name -> (address, weight, drained).
@@ -185,6 +185,9 @@ def quic() -> dict:
     return gateway("quic", services)
 
 
+# What becomes of the tags of packets that leave, as --port-vlan says it.
+VLAN_RULES = ("keep", "strip", "300", "400.300")
+
 THREE = ("10.0.2.1", "10.0.2.2", "10.0.2.3")
 AFFINITY = {110: (24, 64), 111: (32, 128), 112: (1, 1), 113: (24, 0), 114: (0, 56)}  # port -> prefixes
 
@@ -207,4 +210,5 @@ def balancing() -> dict:
 
 
 def all_gateways() -> list:
-    return [tunnels(), pools(), wide(), quic()]
+    vlans = [tunnels(f"VLAN {rule}", arguments=["--port-vlan", f"net_pcap0={rule}"]) for rule in VLAN_RULES]
+    return [tunnels(), tunnels("jumbo", JUMBO_MTU), *vlans, pools(), wide(), quic()]

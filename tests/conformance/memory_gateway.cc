@@ -1,7 +1,12 @@
 #include "tests/conformance/memory_gateway.h"
 
+#include <spdlog/spdlog.h>
+
 #include <new>
 #include <stdexcept>
+#include <variant>
+
+#include "dataplane/settings.h"
 
 namespace penstock::conformance {
 namespace {
@@ -19,6 +24,18 @@ Document read(const proto::DataplaneConfig& config) {
   Validation validation = validate(config);
   if (!validation.ok()) throw std::runtime_error(validation.problems.front().text());
   return std::move(validation.document);
+}
+
+// What the same command line means to the process.
+DataplaneSettings settings_of(const Gateway& gateway) {
+  std::vector<std::string> words{"penstock-dataplane", "--port", "net_pcap0"};
+  words.insert(words.end(), gateway.arguments().begin(), gateway.arguments().end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  spdlog::drop_all();  // parsing sets up the log, and a process does that once
+  auto settings = parse_dataplane_settings(static_cast<int>(argv.size()), argv.data());
+  if (std::holds_alternative<int>(settings)) throw std::runtime_error("arguments of " + gateway.name());
+  return std::get<DataplaneSettings>(std::move(settings));
 }
 
 // As the static next hop of the process: everything by the one port.
@@ -47,7 +64,7 @@ MemoryGateway::MemoryGateway(const Gateway& gateway)
       flows_(make_flows()),
       counters_(kMaxServiceIndexes, kMaxServiceIndexes),
       publisher_(quiescence_, std::vector<LcoreCounters*>{&counters_}),
-      pipeline_(flows_, counters_) {
+      pipeline_(flows_, counters_, settings_of(gateway).engine.rare) {
   publish(gateway);
 }
 
@@ -83,9 +100,11 @@ std::vector<Bytes> MemoryGateway::run(const std::vector<Arrival>& arrivals) {
     if (p.outcome != Outcome::kForwarded && p.outcome != Outcome::kAnswered) continue;
     Bytes& frame = out.emplace_back(p.data, p.data + p.length);
     // What the pipeline did not look into follows as it came.
-    if (p.more != 0) frame.insert(frame.end(), arrivals[i].frame.end() - p.more, arrivals[i].frame.end());
+    const auto unseen = arrivals[i].frame.begin() + static_cast<std::ptrdiff_t>(arrivals[i].first_segment);
+    frame.insert(frame.end(), unseen, unseen + p.more);
   }
   for (std::uint32_t i = 0; i < burst_.extra_count; ++i) {
+    if (burst_.extra[i].length == 0) continue;  // withdrawn
     out.emplace_back(burst_.extra[i].data, burst_.extra[i].data + burst_.extra[i].length);
   }
   frames_.buffers.clear();

@@ -42,24 +42,24 @@ def echo_is_answered():
         for size in (0, 1, 2, 31, 56, 57, 1000, 1472 if family == 4 else 1452):
             request = frame(family, ip(family) / echo(family, 0x1234, size & 0xFFFF, some(size)))
             case(TOPIC, f"IPv{family} echo of {size} bytes", "tunnels", [request],
-                 [answered(family, reply(family, 0x1234, size & 0xFFFF, some(size)))], "answered", memory_only=True)
+                 [answered(family, reply(family, 0x1234, size & 0xFFFF, some(size)))], "answered")
         for identifier, sequence in ((0, 0), (0xFFFF, 0xFFFF), (0, 0xFFFF), (0xFF, 0xF7FF)):
             case(TOPIC, f"IPv{family} echo with identifier {identifier} and sequence {sequence}", "tunnels",
                  [frame(family, ip(family) / echo(family, identifier, sequence, some(8)))],
-                 [answered(family, reply(family, identifier, sequence, some(8)))], "answered", memory_only=True)
+                 [answered(family, reply(family, identifier, sequence, some(8)))], "answered")
         for ttl in (1, 2, 255):
             fields = {"ttl" if family == 4 else "hlim": ttl}
             case(TOPIC, f"IPv{family} echo with TTL {ttl}", "tunnels",
                  [frame(family, ip(family, **fields) / echo(family, 1, ttl, b""))],
-                 [answered(family, reply(family, 1, ttl, b""))], "answered", memory_only=True)
+                 [answered(family, reply(family, 1, ttl, b""))], "answered")
         for pad in (60, 100):
             case(TOPIC, f"IPv{family} echo padded to {pad}", "tunnels",
                  [frame(family, ip(family) / echo(family, 2, pad, b""), pad=pad)],
-                 [answered(family, reply(family, 2, pad, b""))], "answered", memory_only=True)
+                 [answered(family, reply(family, 2, pad, b""))], "answered")
         fields = {"tos" if family == 4 else "tc": 0xB8}
         case(TOPIC, f"IPv{family} echo with DSCP EF", "tunnels",
              [frame(family, ip(family, **fields) / echo(family, 3, 3, b"x"))],
-             [answered(family, reply(family, 3, 3, b"x", **fields))], "answered", memory_only=True)
+             [answered(family, reply(family, 3, 3, b"x", **fields))], "answered")
 
 
 def echo_of_every_payload():
@@ -68,7 +68,7 @@ def echo_of_every_payload():
         for name, payload in (("all zeroes", bytes(64)), ("all ones", b"\xff" * 64), ("ff00", b"\xff\x00" * 32),
                               ("f7ff", b"\xf7\xff"), ("0800", b"\x08\x00"), ("8000", b"\x80\x00")):
             case(TOPIC, f"IPv{family} echo of {name}", "tunnels", [frame(family, ip(family) / echo(family, 0, 0, payload))],
-                 [answered(family, reply(family, 0, 0, payload))], "answered", memory_only=True)
+                 [answered(family, reply(family, 0, 0, payload))], "answered")
 
 
 def echo_that_gets_no_answer():
