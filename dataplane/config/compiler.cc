@@ -98,6 +98,7 @@ ServiceRecord make_service_record(const CompiledService& service) {
   record.idle = IdleTicks::from_seconds(idle.tcp_syn, idle.tcp_established, idle.tcp_closing, idle.udp);
   record.backends = service.backends.data();
   record.special = &service.special;
+  record.by_source = service.special.affinity_of(service.document.key.vip.is_v6()) != 0;
   if (service.table != nullptr) {
     record.owners = service.table->owners().data();
     record.table_size = service.table->size();

@@ -32,6 +32,7 @@ struct SpecialService {
   std::uint8_t affinity_v6 = 0;
   std::shared_ptr<const QuicRouter> quic;  // null: not by connection ID
 
+  [[nodiscard]] std::uint8_t affinity_of(bool v6) const noexcept { return v6 ? affinity_v6 : affinity_v4; }
   [[nodiscard]] bool any() const {
     return by_addresses || one_shot || nat || affinity_v4 != 0 || affinity_v6 != 0 || quic != nullptr;
   }
@@ -55,6 +56,7 @@ struct alignas(64) ServiceRecord {
   std::uint32_t table_size = 0;
   IdleTicks idle;
   const SpecialService* special = nullptr;  // never null in a service of a compiled snapshot
+  bool by_source = false;                   // source affinity: not the flow's hash picks the slot
 
   /// Precondition: owners != nullptr.
   [[nodiscard]] const std::uint16_t* slot(std::uint64_t hash) const noexcept {

@@ -144,8 +144,12 @@ void classify_quoted(const Snapshot& snapshot, const Headers& headers, PacketVie
   }
   const ServiceIndex service = found & ~kSpecialService;
   accept(snapshot, headers, service, packet);
-  if (found != service && snapshot.service(service).special->quic == nullptr)
+  if (found == service) return;
+  if (snapshot.service(service).special->quic == nullptr) {
     classify_special(snapshot, headers, packet);
+  } else {
+    hash_special(snapshot, headers, packet);
+  }
 }
 
 void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) noexcept {

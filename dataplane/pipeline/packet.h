@@ -47,6 +47,7 @@ struct alignas(64) PacketView {
   bool is_v6;
   bool new_flow;            // first seen here, and entered or begun by a SYN
   std::uint32_t ip_length;  // bytes of the IP packet: the frame may carry padding behind it
+  std::uint32_t choice;     // ServiceRecord::by_source: picks the slot in place of `hash`
   std::uint64_t hash;       // names the flow: flow_hash_v4 or _v6 of the 5-tuple (SpecialService: of less)
   ServiceIndex service;     // or kNoServiceIndex
   BackendIndex backend;     // or kNoBackend

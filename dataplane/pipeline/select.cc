@@ -1,6 +1,7 @@
 #include <array>
 #include <span>
 
+#include "dataplane/pipeline/special.h"
 #include "dataplane/pipeline/stages.h"
 
 namespace penstock {
@@ -26,7 +27,7 @@ void choose(const Snapshot& s, FlowTable& flows, LcoreCounters& counters, Packet
     p.outcome = Outcome::kNoBackendLeft;
     return;
   }
-  p.backend = service.backends[*service.slot(p.hash)];
+  p.backend = service.backends[*service.slot(slot_hash(service, p))];
   switch (flows.insert(p.hash, p.backend, p.kind, service.idle)) {
     case InsertResult::kFull:
       counters.flow_table_full.add(1);
@@ -119,7 +120,7 @@ void select_unnoticed(const Snapshot& snapshot, const FlowTable& flows, PacketVi
   if (stays(snapshot, p, found)) {
     p.backend = found;
   } else if (service.owners != nullptr) {
-    p.backend = service.backends[*service.slot(p.hash)];
+    p.backend = service.backends[*service.slot(slot_hash(service, p))];
   } else {
     p.outcome = Outcome::kNoBackendLeft;
   }

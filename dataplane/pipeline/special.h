@@ -12,4 +12,16 @@ namespace penstock {
 /// service wants, or sends it aside.
 [[gnu::cold]] void classify_special(const Snapshot& snapshot, Headers headers, PacketView& packet) noexcept;
 
+/// The part of classify_special() that needs nothing but `headers`: hash, kind and choice.
+[[gnu::cold]] void hash_special(const Snapshot& snapshot, const Headers& headers,
+                                PacketView& packet) noexcept;
+
+/// What picks the slot of a new flow's packet: its hash, or the keyed hash of the client's prefix. Only the
+/// hash names the flow.
+[[nodiscard]] inline std::uint64_t slot_hash(const ServiceRecord& service, const PacketView& p) noexcept {
+  if (service.by_source) [[unlikely]]
+    return std::uint64_t{p.choice} << 32;  // slots follow the high bits
+  return p.hash;
+}
+
 }  // namespace penstock
