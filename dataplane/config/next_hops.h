@@ -15,6 +15,7 @@ struct NextHop {
   IpAddr outer_source;       // this gateway's address on that route, of the backend's family
   std::uint16_t port = 0;    // egress port, as the worker numbers them
   std::uint16_t mtu = 1500;  // of the egress route: the longest outer IP packet, in bytes
+  bool via_router = false;   // `destination` is known not to be the backend's own
 
   bool operator==(const NextHop&) const = default;
 };

@@ -154,8 +154,12 @@ class NextHopMonitor::Impl {
     }
     const Link& link = *tables_.link(route.link);
     const std::uint32_t mtu = route.mtu != 0 ? std::min(route.mtu, link.mtu) : link.mtu;
-    found[backend] = NextHop{link.mac, neighbour->mac, *source, port.port,
-                             static_cast<std::uint16_t>(std::min(mtu, 65'535U))};
+    found[backend] = NextHop{link.mac,
+                             neighbour->mac,
+                             *source,
+                             port.port,
+                             static_cast<std::uint16_t>(std::min(mtu, 65'535U)),
+                             route.neighbour != backend};
   }
 
   std::optional<IpAddr> source_for(const IpAddr& backend, const RouteAnswer& route) const {

@@ -2,7 +2,9 @@
 #include <cstddef>
 #include <cstring>
 
+#include "dataplane/pipeline/outer_checksum.h"
 #include "dataplane/pipeline/stages.h"
+#include "dataplane/pipeline/too_big.h"
 #include "dataplane/pipeline/vlan.h"
 #include "penstock/net/checksum.h"
 #include "penstock/net/headers.h"
@@ -68,44 +70,46 @@ static_assert(alignof(Half) == 1 && alignof(Quarter) == 1,
               "headers end where the inner packet begins, anywhere");
 
 // Copying whole lines costs less than copying exactly: the bytes in front of the headers are headroom.
-void put_outer_v4(const BackendRecord& record, std::uint8_t* inner, std::uint32_t outer_length,
-                  std::uint32_t traffic_class, std::uint64_t hash) noexcept {
+void copy_narrow(const BackendRecord& record, std::uint8_t* inner) noexcept {
   const Half* from = reinterpret_cast<const Half*>(&record);
   Half* to = reinterpret_cast<Half*>(inner - 64);
   to[0] = from[0];
   to[1] = from[1];
+}
+
+void copy_wide(const BackendRecord& record, std::uint8_t* inner) noexcept {
+  const std::uint8_t* from = reinterpret_cast<const std::uint8_t*>(&record) + sizeof record - 80;
+  *reinterpret_cast<Quarter*>(inner - 80) = *reinterpret_cast<const Quarter*>(from);
+  *reinterpret_cast<Half*>(inner - 64) = *reinterpret_cast<const Half*>(from + 16);
+  *reinterpret_cast<Half*>(inner - 32) = *reinterpret_cast<const Half*>(from + 48);
+}
+
+// What changes from packet to packet, behind the copied headers.
+void patch_v4(const BackendRecord& record, std::uint8_t* inner, std::uint32_t outer_length,
+              std::uint32_t traffic_class, std::uint64_t hash) noexcept {
   std::uint8_t* ip = inner - record.overhead;
   const std::uint32_t length = swap16(outer_length);
   ip[offsetof(Ipv4Header, dscp_ecn)] = static_cast<std::uint8_t>(traffic_class);
   store16(ip + offsetof(Ipv4Header, total_length), be16::from_raw(static_cast<std::uint16_t>(length)));
   store16(ip + offsetof(Ipv4Header, checksum), fold18(record.checksum_base + (traffic_class << 8) + length));
-  if (record.has(BackendRecord::kGue))
+  if (record.has(BackendRecord::kUdp))
     put_udp(ip + sizeof(Ipv4Header), hash, outer_length - sizeof(Ipv4Header));
 }
 
 // The flow label carries the flow's entropy (RFC 6438).
-void put_outer_v6(const BackendRecord& record, std::uint8_t* inner, std::uint32_t outer_length,
-                  std::uint32_t traffic_class, std::uint64_t hash) noexcept {
-  const std::uint8_t* from = reinterpret_cast<const std::uint8_t*>(&record) + sizeof record - 80;
-  *reinterpret_cast<Quarter*>(inner - 80) = *reinterpret_cast<const Quarter*>(from);
-  *reinterpret_cast<Half*>(inner - 64) = *reinterpret_cast<const Half*>(from + 16);
-  *reinterpret_cast<Half*>(inner - 32) = *reinterpret_cast<const Half*>(from + 48);
+void patch_v6(const BackendRecord& record, std::uint8_t* inner, std::uint32_t outer_length,
+              std::uint32_t traffic_class, std::uint64_t hash) noexcept {
   std::uint8_t* ip = inner - record.overhead;
   const be32 word(6U << 28 | traffic_class << 20 | (hash & 0xfffff));
   std::memcpy(ip, &word, sizeof word);
   store16(ip + offsetof(Ipv6Header, payload_length),
           be16(static_cast<std::uint16_t>(outer_length - sizeof(Ipv6Header))));
-  if (record.has(BackendRecord::kGue))
+  if (record.has(BackendRecord::kUdp))
     put_udp(ip + sizeof(Ipv6Header), hash, outer_length - sizeof(Ipv6Header));
 }
 
-[[gnu::cold, gnu::noinline]] Outcome why_not(const BackendRecord& record, const PacketView& p) noexcept {
-  if (!record.has(BackendRecord::kResolved)) return Outcome::kNoNextHop;
-  return p.headroom < kRequiredHeadroom ? Outcome::kNoHeadroom : Outcome::kTooBig;
-}
-
-// Of a frame in segments only the first grows. The tags that classify took off return as the egress port
-// wants them.
+// Of a frame in segments only the first grows, and padding may end in any of them. The tags that classify
+// took off return as the egress port wants them.
 [[gnu::cold, gnu::noinline]] void finish_odd_frame(const RareState& state, std::uint32_t seen,
                                                    PacketView& p) noexcept {
   const std::uint32_t whole = p.length;
@@ -114,41 +118,112 @@ void put_outer_v6(const BackendRecord& record, std::uint8_t* inner, std::uint32_
   if (p.tag_bytes != 0) put_tags(state.vlan_rules, p);
 }
 
-void encap_packet(const BackendRecord& record, const RareState& state, PacketView& p) noexcept {
+// Moves the view to the outer frame. Padding behind the IP packet is cut off.
+[[gnu::always_inline]] inline void step_out(const BackendRecord& record, const RareState& state,
+                                            PacketView& p) noexcept {
   const std::uint32_t overhead = record.overhead;
-  const std::uint32_t outer_length = p.ip_length + overhead;
-  // An unresolved record's MTU is 0, which no packet fits.
-  if (outer_length > record.mtu || p.headroom < kRequiredHeadroom) [[unlikely]] {
-    p.outcome = why_not(record, p);
+  p.data -= overhead;
+  p.headroom -= overhead;
+  const std::uint32_t seen = p.length + overhead;
+  p.length = p.ip_length + overhead + kEthernet;
+  p.egress_port = record.egress_port;
+  if ((p.more | p.tag_bytes) != 0) [[unlikely]]
+    finish_odd_frame(state, seen, p);
+}
+
+void put_udp_checksum(const BackendRecord& record, const PacketView& p, std::uint8_t* inner) noexcept {
+  const bool v6 = record.has(BackendRecord::kOuterV6);
+  const std::uint8_t* ip = inner - record.overhead;
+  std::uint8_t* udp = inner - record.overhead + (v6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header));
+  const std::uint32_t here = p.length - kEthernet;
+  const std::uint32_t elsewhere = p.ip_length > here ? p.ip_length - here : 0;
+  store16(udp + offsetof(UdpHeader, checksum),
+          outer_udp_checksum({ip, udp, v6}, {inner, p.ip_length, elsewhere, p.is_v6}));
+}
+
+// L2DSR, and the frames of NAT: only Ethernet's header is new. The packet does not age: it goes to a host on
+// the link, which receives it as if the router had sent it there.
+void put_link_header(const BackendRecord& record, const RareState& state, PacketView& p) noexcept {
+  std::memcpy(p.data, record.first_header(), kEthernet);
+  step_out(record, state, p);
+}
+
+// As copy_wide, and enough for VXLAN over IPv6, which is never plain.
+void copy_widest(const BackendRecord& record, std::uint8_t* inner) noexcept {
+  constexpr std::size_t kBytes = 96;
+  std::memcpy(inner - kBytes, reinterpret_cast<const std::uint8_t*>(&record) + sizeof record - kBytes,
+              kBytes);
+}
+
+// Not a plain record's packet, or one that must not leave as it is.
+[[gnu::noinline]] void encap_otherwise(const BackendRecord& record, Burst& burst, PacketView& p,
+                                       RareState& state, Nanoseconds now) noexcept {
+  if (!record.has(BackendRecord::kResolved)) {
+    p.outcome = Outcome::kNoNextHop;
+  } else if (p.headroom < kRequiredHeadroom) {
+    p.outcome = Outcome::kNoHeadroom;
+  } else if (p.ip_length + record.overhead > record.mtu) {
+    too_big(record, burst, p, state, now);
+  } else {
+    put_outer_headers(record, state, p);
+    p.outcome = Outcome::kForwarded;
+  }
+}
+
+[[gnu::always_inline]] inline void encap_packet(const BackendRecord& record, Burst& burst, PacketView& p,
+                                                RareState& state, Nanoseconds now) noexcept {
+  const std::uint32_t outer_length = p.ip_length + record.overhead;
+  // The plain MTU of an unresolved record is 0, which no packet fits.
+  if (outer_length > record.plain_mtu || p.headroom < kRequiredHeadroom) [[unlikely]] {
+    encap_otherwise(record, burst, p, state, now);
     return;
   }
   std::uint8_t* inner = p.data + kEthernet;
   const std::uint32_t traffic_class = take_traffic_class(inner, p.is_v6);
   if (record.has(BackendRecord::kOuterV6)) {
-    put_outer_v6(record, inner, outer_length, traffic_class, p.hash);
+    copy_wide(record, inner);
+    patch_v6(record, inner, outer_length, traffic_class, p.hash);
   } else {
-    put_outer_v4(record, inner, outer_length, traffic_class, p.hash);
+    copy_narrow(record, inner);
+    patch_v4(record, inner, outer_length, traffic_class, p.hash);
   }
-  p.data -= overhead;
-  p.headroom -= overhead;
-  const std::uint32_t seen = p.length + overhead;
-  p.length = outer_length + kEthernet;
-  p.egress_port = record.egress_port;
-  if ((p.more | p.tag_bytes) != 0) [[unlikely]]
-    finish_odd_frame(state, seen, p);
+  step_out(record, state, p);
   p.outcome = Outcome::kForwarded;
 }
 
 }  // namespace
 
-void encap_one(const Snapshot& snapshot, RareState& state, Burst&, PacketView& p, Nanoseconds) noexcept {
-  encap_packet(snapshot.backend(p.backend), state, p);
+void put_outer_headers(const BackendRecord& record, const RareState& state, PacketView& p) noexcept {
+  if (record.has(BackendRecord::kLinkOnly)) {
+    put_link_header(record, state, p);
+    return;
+  }
+  std::uint8_t* inner = p.data + kEthernet;
+  const std::uint32_t traffic_class = take_traffic_class(inner, p.is_v6);
+  const std::uint32_t outer_length = p.ip_length + record.overhead;
+  if (record.has(BackendRecord::kWide)) {
+    copy_widest(record, inner);
+  } else {
+    copy_narrow(record, inner);
+  }
+  if (record.has(BackendRecord::kOuterV6)) {
+    patch_v6(record, inner, outer_length, traffic_class, p.hash);
+  } else {
+    patch_v4(record, inner, outer_length, traffic_class, p.hash);
+  }
+  if (record.has(BackendRecord::kUdpChecksum)) put_udp_checksum(record, p, inner);
+  step_out(record, state, p);
 }
 
-void encap(const Snapshot& snapshot, RareState& state, Burst& burst, Nanoseconds) noexcept {
+void encap_one(const Snapshot& snapshot, RareState& state, Burst& burst, PacketView& p,
+               Nanoseconds now) noexcept {
+  encap_packet(snapshot.backend(p.backend), burst, p, state, now);
+}
+
+void encap(const Snapshot& snapshot, RareState& state, Burst& burst, Nanoseconds now) noexcept {
   for (std::uint32_t n = 0; n < burst.live_count; ++n) {
     PacketView& p = burst.packets[burst.live[n]];
-    encap_packet(snapshot.backend(p.backend), state, p);
+    encap_packet(snapshot.backend(p.backend), burst, p, state, now);
   }
 }
 

@@ -1,4 +1,4 @@
-// Packet headers as they lie on the wire (IEEE 802.3, RFC 791, 8200, 9293, 768, 792, 4443). Every member
+// Packet headers as they lie on the wire (IEEE 802.3, RFC 791, 8200, 9293, 768, 792, 4443, 2784, 7348). Every member
 // is made of bytes, so every struct has alignment 1 and may be laid over any byte of a packet.
 #pragma once
 
@@ -94,5 +94,24 @@ struct IcmpHeader {
   be32 rest;
 };
 static_assert(sizeof(IcmpHeader) == 8 && alignof(IcmpHeader) == 1);
+
+/// Version 0 (RFC 2784); with kGreHasKey the key (RFC 2890) follows.
+struct GreHeader {
+  be16 flags_version;
+  be16 protocol;  // an Ethernet type
+};
+static_assert(sizeof(GreHeader) == 4 && alignof(GreHeader) == 1);
+
+inline constexpr std::uint16_t kGreHasKey = 0x2000;
+
+/// RFC 7348.
+struct VxlanHeader {
+  be32 flags;
+  be32 vni;  // network identifier in the upper 24 bits
+};
+static_assert(sizeof(VxlanHeader) == 8 && alignof(VxlanHeader) == 1);
+
+inline constexpr std::uint16_t kVxlanPort = 4789;
+inline constexpr std::uint32_t kVxlanHasVni = 0x0800'0000;
 
 }  // namespace penstock
