@@ -34,7 +34,7 @@ fuzz_one() {
   mkdir -p "$out/corpus/$target" "$out/findings/$target" "$out/seeds/$target"
   local inputs=("$out/corpus/$target" "$out/seeds/$target")  # it writes to the first only
   [[ ! -d tests/fuzz/regressions/$target ]] || inputs+=("tests/fuzz/regressions/$target")
-  [[ $target == quic || $target == control ]] || options+=(-dict=tests/fuzz/packets.dict)
+  [[ $target != p* ]] || options+=(-dict=tests/fuzz/packets.dict)
   "$out/fuzz/fuzz_$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
     -artifact_prefix="$out/findings/$target/" "${options[@]}" "${inputs[@]}" >"$log" 2>&1 || { tail -n 40 "$log" >&2; return 1; }
   sed -nE "s/^stat::number_of_executed_units: *([0-9]+)/fuzz: $target: \1 runs in $seconds s, nothing found/p" "$log"

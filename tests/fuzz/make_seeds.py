@@ -90,8 +90,6 @@ def from_capture(path: Path, corpus: Corpus) -> None:
             payload = frame[at + 28:]
             if payload:
                 corpus.add("quic", bytes([number % 7, number % 15, number % 9, number % 3, payload[0] >> 7]) + payload)
-        if at is not None:
-            corpus.add("fragment", record(readdressed(frame[at - 14:], 0)))
     for start in range(0, len(frames), PACKETS_PER_INPUT):
         group = frames[start:start + PACKETS_PER_INPUT]
         for shift in range(0, len(PORTS), 3):
@@ -112,6 +110,10 @@ def tcp6(port: int) -> bytes:
     return bytes(12) + b"\x86\xdd" + head + tcp
 
 
+def fragment(datagram: int, offset: int, length: int, more: bool) -> bytes:
+    return struct.pack("<BBHH", datagram, 1, offset // 8, length | (0x8000 if more else 0))
+
+
 def encoded(text: Path, message: str) -> bytes:
     return subprocess.run(["protoc", f"-I{ROOT}/include", f"--encode=penstock.proto.{message}",
                            f"{ROOT}/include/penstock/proto/dataplane.proto"],
@@ -123,12 +125,15 @@ def by_hand(corpus: Corpus) -> None:
     frames += [udp4(80, b"x" * 16, 0x2000), udp4(80, b"y" * 8, 0x0003), udp4(80, b"z" * 1440)]
     for frame in frames:
         corpus.add("parse", frame)
-        corpus.add("fragment", record(frame))
     for together in (b"\0", b"\1"):
         corpus.add("pipeline", together + b"".join(record(f) for f in frames))
     corpus.add("pipeline", b"\1" + record(frames[0], 2) + record(frames[5], 3) + record(frames[-1], 4 | 32))
     corpus.add("quic", bytes([0, 2, 0, 0, 0]) + bytes.fromhex("4107c4605e4504cc4f"))
     corpus.add("quic", bytes([2, 7, 4, 0x8F, 1]) + bytes.fromhex("c30000000111504dd2d05a7b0de9b2b9907afb5ecf8cc308"))
+    in_order = [(0, 16, True), (16, 16, True), (32, 5, False)]
+    for parts in (in_order, in_order[::-1], in_order[1:], in_order + [(8, 16, True)], [(16 * n, 8, True) for n in range(20)]):
+        for many in (b"\0", b"\1"):
+            corpus.add("fragment", many + b"".join(fragment(n, *part) for n in (1, 2) for part in parts))
     configs = [record(encoded(p, "DataplaneConfig"), 0) for p in sorted((HERE / "messages").glob("config*.textproto"))]
     weights = [record(encoded(p, "UpdateWeightsRequest"), 1) for p in sorted((HERE / "messages").glob("weights*.textproto"))]
     for message in configs + weights:
