@@ -102,7 +102,7 @@ class Dataplane {
   ConfigApplier applier_{
       publisher_,
       {[this](std::span<const IpAddr> backends) { return resolve(backends); },
-       [](const IpAddr&) { return Status(Ok{}); }, [](const IpAddr&) { return Status(Ok{}); }}};
+       [](const VipPrefix&) { return Status(Ok{}); }, [](const VipPrefix&) { return Status(Ok{}); }}};
 };
 
 }  // namespace
