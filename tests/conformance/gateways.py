@@ -30,6 +30,17 @@ TUNNELS = {
     "GUE over IPv6": Tunnel(81, "GUE", 6),
     "IPIP over IPv4": Tunnel(82, "IPIP", 4),
     "IPIP over IPv6": Tunnel(83, "IPIP", 6),
+    "GUE with checksum over IPv4": Tunnel(84, "GUE", 4, checksum=True),
+    "GUE with checksum over IPv6": Tunnel(85, "GUE", 6, checksum=True),
+    "GRE over IPv4": Tunnel(86, "GRE", 4),
+    "GRE over IPv6": Tunnel(87, "GRE", 6),
+    "GRE with key over IPv4": Tunnel(88, "GRE", 4, key=0xDEADBEEF),
+    "GRE with key 0 over IPv6": Tunnel(89, "GRE", 6, key=0),
+    "VXLAN over IPv4": Tunnel(90, "VXLAN", 4, vni=1, mac="02:00:00:00:01:01"),
+    "VXLAN over IPv6": Tunnel(91, "VXLAN", 6, vni=0xFFFFFF, mac="02:00:00:00:01:01"),
+    "VXLAN with checksum over IPv4": Tunnel(92, "VXLAN", 4, checksum=True, vni=0x123456, mac="02:00:00:00:01:01"),
+    "VXLAN with checksum over IPv6": Tunnel(93, "VXLAN", 6, checksum=True, vni=0x123456, mac="02:00:00:00:01:01"),
+    "L2DSR": Tunnel(94, "L2DSR", 0),
 }
 
 
@@ -211,4 +222,4 @@ def balancing() -> dict:
 
 def all_gateways() -> list:
     vlans = [tunnels(f"VLAN {rule}", arguments=["--port-vlan", f"net_pcap0={rule}"]) for rule in VLAN_RULES]
-    return [tunnels(), tunnels("jumbo", JUMBO_MTU), *vlans, pools(), wide(), quic()]
+    return [tunnels(), tunnels("jumbo", JUMBO_MTU), *vlans, pools(), wide(), quic(), balancing()]
