@@ -100,10 +100,24 @@ def errors():
                 yield f"{kind} about {what}, port {port}, IPv6", 6, packet, packet_out(packet, 6, port)
 
 
+def too_big():
+    # The test's paths carry 1600 bytes; the outer headers take this much of them.
+    for port, overhead in ((80, 36), (81, 20), (82, 56), (83, 40)):
+        transport = UDP(sport=40000, dport=port) / Raw(bytes(i % 249 for i in range(1590)))
+        sent = raw(IP(src=CLIENT[4], dst=VIP[4], ttl=33, id=5, flags="DF") / transport)
+        answer = raw(IP(src=VIP[4], dst=CLIENT[4], ttl=64, tos=0xC0, id=0, flags="DF") /
+                     ICMP(type=3, code=4, nexthopmtu=1600 - overhead) / Raw(sent[:548]))
+        yield f"does not fit, port {port}", 4, sent, answer
+        sent = raw(IPv6(src=CLIENT[6], dst=VIP[6], hlim=33) / transport)
+        answer = raw(IPv6(src=VIP[6], dst=CLIENT[6], hlim=64) / ICMPv6PacketTooBig(mtu=1600 - overhead) /
+                     Raw(sent[:1232]))
+        yield f"does not fit, port {port}, IPv6", 6, sent, answer
+
+
 def generate():
     out = io.StringIO()
     out.write("// Written by make_rare_vectors.py with scapy; not by hand.\n")
-    for what, family, ask, reply in echoes():
+    for what, family, ask, reply in (*echoes(), *too_big()):
         out.write(f'{{"{what}", "answered",\n "{frame(ask, family, 60).hex()}",\n "{turned(reply, family).hex()}"}},\n')
     for what, family, packet, result in errors():
         out.write(f'{{"{what}", "forwarded",\n "{frame(packet, family).hex()}",\n "{result.hex()}"}},\n')

@@ -224,11 +224,11 @@ TEST(Account, CountsPerServiceAndPerBackend) {
   const std::uint32_t index = harness.run(from(1).syn()).backend;
   harness.run(from(1).ack().payload(100));
   harness.run(from(1).ack().ttl(1));
-  harness.run(from(1).ack().payload(2000));
+  harness.run(from(1).ack().payload(2000).fragment(kIpv4DontFragment));
   const CompiledService& web_service = *harness.snapshot().services()[0];
   const ServiceCounters& s = harness.counters().service(web_service.index);
   EXPECT_EQ(s.outcomes[static_cast<std::size_t>(Outcome::kForwarded)].read(), 2U);
-  EXPECT_EQ(s.outcomes[static_cast<std::size_t>(Outcome::kTooBig)].read(), 1U);
+  EXPECT_EQ(s.outcomes[static_cast<std::size_t>(Outcome::kAnswered)].read(), 1U);
   const BackendCounters& b = harness.counters().backend(index);
   EXPECT_EQ(b.packets.read(), 2U);
   EXPECT_EQ(b.bytes.read(), 40U + 140U);
