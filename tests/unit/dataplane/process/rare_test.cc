@@ -184,6 +184,26 @@ TEST_F(RarePackets, FragmentsThatCameEarlyLeaveBehindTheirFirst) {
   EXPECT_EQ(stats_.received_packets(), sum_of_outcomes(stats_));
 }
 
+TEST_F(RarePackets, WhatDoesNotFitIsAnsweredOrLeavesInFragments) {
+  const Frame body = tcp_body(40004, 1460);
+  const auto frames = send({ipv4(kProtoTcp, 1, kIpv4DontFragment, body), ipv4(kProtoTcp, 2, 0, body)}, 1500);
+  ASSERT_EQ(frames.size(), 3U);
+  const auto answer = read_at<Ipv4Header>(frames[0], 14);
+  EXPECT_EQ(answer.protocol, kProtoIcmp);
+  EXPECT_EQ(answer.destination, v4("198.51.100.7"));
+  const auto icmp = read_at<IcmpHeader>(frames[0], 34);
+  EXPECT_EQ(icmp.type, 3);
+  EXPECT_EQ(icmp.code, 4);
+  EXPECT_EQ(icmp.rest, be32(1500 - 36));
+  const auto first = read_at<Ipv4Header>(frames[1], 14);
+  const auto second = read_at<Ipv4Header>(frames[2], 14);
+  EXPECT_EQ(first.fragment, be16(kIpv4MoreFragments));
+  EXPECT_EQ(second.fragment, be16(1480 / 8));
+  EXPECT_EQ(first.id, second.id);
+  EXPECT_EQ(first.total_length.host() + second.total_length.host(), 1500 + 36 + 20);
+  EXPECT_EQ(stats_.lcores(0).extra_sent(), 1U);
+}
+
 TEST_F(RarePackets, VlanTagsAreKeptUnlessThePortSaysOtherwise) {
   const Frame plain = ipv4(kProtoTcp, 1, 0, tcp_body(40003, 0));
   const auto kept = send({tagged(plain)}, 1500);
