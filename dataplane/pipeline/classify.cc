@@ -120,7 +120,25 @@ void classify_tagged(const Snapshot& s, PacketView& p, std::uint32_t tag_bytes) 
   }
 }
 
+std::uint16_t ether_type_of(const std::uint8_t* frame) noexcept {
+  std::uint16_t raw;
+  std::memcpy(&raw, frame + 12, sizeof raw);
+  return raw;
+}
+
+// ARP, LLDP and the like, which a host may receive many of.
+bool is_foreign(const PacketView& p) noexcept {
+  if (p.length < parse_detail::kEthernet) return false;
+  const std::uint16_t type = ether_type_of(p.data);
+  return type != be16(kEtherTypeIpv4).raw() && type != be16(kEtherTypeIpv6).raw() &&
+         type != be16(kEtherTypeVlan).raw() && type != be16(kEtherTypeQinq).raw();
+}
+
 [[gnu::cold, gnu::noinline]] void classify_odd(const Snapshot& s, PacketView& p) noexcept {
+  if (is_foreign(p)) {
+    p.outcome = Outcome::kNotVip;
+    return;
+  }
   const std::uint32_t tag_bytes = count_tag_bytes(p);
   if (tag_bytes == 0) {
     classify_untagged(s, p);
