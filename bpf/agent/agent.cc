@@ -63,6 +63,11 @@ Status Agent::prepare() {
   auto program = DecapProgram::load(settings_.interfaces, settings_.xdp);
   if (!program) return program.error();
   program_ = std::move(*program);
+  if (settings_.clamp_mss) {
+    auto clamp = MssClamp::load(settings_.interfaces);
+    if (!clamp) return clamp.error();
+    clamp_ = std::move(*clamp);
+  }
   return Ok{};
 }
 
@@ -111,6 +116,11 @@ std::vector<std::string> Agent::carry(const std::set<VipPrefix>& vips) {
   return problems;
 }
 
+std::vector<std::string> Agent::clamp() {
+  if (clamp_ == nullptr || !in_force_) return {};
+  return clamp_->set(in_force_->overheads, settings_.path_mtu);
+}
+
 /// Addresses before services and services before their removal: no decapsulated packet finds its VIP missing.
 void Agent::apply(NodeServices wanted) {
   std::set<VipPrefix> both = wanted.vips();
@@ -121,6 +131,7 @@ void Agent::apply(NodeServices wanted) {
     spdlog::error("{}", directive_problem_);
   }
   in_force_ = std::move(wanted);
+  for (const std::string& problem : clamp()) spdlog::warn("{}", problem);
   spdlog::info("generation {}: {} services", in_force_->generation, in_force_->services.size());
 }
 
@@ -135,7 +146,8 @@ void Agent::handle_directive() {
     return;
   }
   directive_problem_.clear();
-  if (in_force_ && in_force_->generation == wanted->generation && in_force_->services == wanted->services)
+  if (in_force_ && in_force_->generation == wanted->generation && in_force_->services == wanted->services &&
+      in_force_->overheads == wanted->overheads)
     return;
   apply(std::move(*wanted));
   if (auto saved = save_directive(state_file(".pb"), *directive); !saved) {
@@ -158,6 +170,7 @@ void Agent::reconcile() {
   append(problems, program_->attach());
   append(problems, sysctls_->apply(settings_.interfaces));
   if (in_force_) append(problems, carry(in_force_->vips()));
+  append(problems, clamp());
   if (!addresses_->loopback_is_up())
     problems.push_back("lo is down, so no VIP is reachable: 'ip link set dev lo up'");
   if (problems != problems_) {
@@ -219,6 +232,7 @@ void Agent::run(int stop_fd) {
 void Agent::put_back() {
   std::vector<std::string> problems = program_->detach();
   append(problems, carry({}));
+  if (clamp_ != nullptr) append(problems, clamp_->detach());
   append(problems, sysctls_->restore());
   for (const std::string& problem : problems) spdlog::error("{}", problem);
   spdlog::info("detached; VIPs and settings of this host are as they were");

@@ -18,6 +18,7 @@
 #include "bpf/agent/directive.h"
 #include "bpf/agent/interface_sysctls.h"
 #include "bpf/agent/local_prefixes.h"
+#include "bpf/agent/mss_clamp.h"
 #include "bpf/agent/single_instance.h"
 #include "penstock/base/result.h"
 
@@ -28,6 +29,8 @@ struct AgentSettings {
   std::vector<std::string> interfaces;
   std::vector<std::string> extra_addresses;  // where encapsulated packets arrive, beside the interfaces' own
   XdpMode xdp = XdpMode::kAuto;
+  bool clamp_mss = true;
+  std::uint32_t path_mtu = 0;  // bytes from the gateways to this host; 0 = that of the interfaces
   std::string state_dir;
   std::string version;
   std::string controlplane;
@@ -54,6 +57,7 @@ class Agent {
   void report();
   /// Makes VIPs and VIP prefixes of this host exactly `vips`; returns what could not be done.
   std::vector<std::string> carry(const std::set<VipPrefix>& vips);
+  [[nodiscard]] std::vector<std::string> clamp();
   void put_back();
   [[nodiscard]] std::string state_file(const std::string& suffix) const;
 
@@ -65,6 +69,7 @@ class Agent {
   std::optional<LocalPrefixes> prefixes_;
   std::optional<InterfaceSysctls> sysctls_;
   std::unique_ptr<DecapProgram> program_;
+  std::unique_ptr<MssClamp> clamp_;          // nothing when it is switched off
   std::optional<NodeServices> in_force_;     // nothing until the first directive ever
   std::string directive_problem_;            // why the newest directive is not in force, or is not on disk
   std::vector<std::string> problems_;        // found by the last comparison

@@ -4,6 +4,7 @@
 #include <isa-l/crc.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -61,6 +62,8 @@ Result<VipKey> check_service(const proto::NodeService& service, const std::strin
       service.encap() == proto::NAT) {
     return invalid(field + "encap", "must be GUE, IPIP, GRE, VXLAN or L2DSR");
   }
+  constexpr std::uint32_t kMostOverhead = 256;  // a sane bound; the largest encapsulation needs 70
+  if (service.overhead() > kMostOverhead) return invalid(field + "overhead", "must be at most 256 bytes");
   return VipKey{vip->first, static_cast<std::uint8_t>(service.protocol()),
                 static_cast<std::uint16_t>(service.port()), static_cast<std::uint16_t>(service.last_port()),
                 vip->length};
@@ -86,6 +89,10 @@ Result<NodeServices> validate(const proto::NodeDirective& directive) {
     if (!key) return key.error();
     if (!out.services.insert(*key).second) {
       return invalid("services[" + std::to_string(i) + "].vip", key->text() + " is given twice");
+    }
+    if (const std::uint32_t overhead = directive.services(i).overhead(); overhead != 0) {
+      std::uint32_t& most = out.overheads[VipPrefix(*key)];
+      most = std::max(most, overhead);
     }
   }
   return out;

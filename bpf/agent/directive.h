@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -22,6 +23,7 @@ class NodeDirective;
 struct NodeServices {
   std::uint64_t generation = 0;
   std::set<VipKey> services;
+  std::map<VipPrefix, std::uint32_t> overheads;  // of the VIPs to whose packets encapsulation adds bytes
 
   [[nodiscard]] std::set<VipPrefix> vips() const;
 };

@@ -92,6 +92,13 @@ int main(int argc, char** argv) {
   app.add_option("--xdp", mode, "auto: native where the driver has it")
       ->check(CLI::IsMember({"auto", "native", "generic"}))
       ->capture_default_str();
+  app.add_option("--clamp-mss", settings.clamp_mss,
+                 "Tell TCP clients a segment size that fits after encapsulation; true or false")
+      ->capture_default_str();
+  app.add_option("--path-mtu", settings.path_mtu,
+                 "Bytes of the largest packet from the gateways to this host; 0 = the interfaces' MTU")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
   settings.tls.add_to(app);
   if (const auto code = common.parse(argc, argv)) return *code;
   settings.xdp = mode == "native" ? XdpMode::kNative : mode == "generic" ? XdpMode::kGeneric : XdpMode::kAuto;

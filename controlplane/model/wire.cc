@@ -1,7 +1,10 @@
 #include "controlplane/model/wire.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
+
+#include "penstock/abi/gue.h"
 
 namespace penstock {
 namespace {
@@ -29,6 +32,30 @@ proto::Encap wire_encap(const Service& service) {
       return proto::NAT;
   }
   return proto::ENCAP_UNSPECIFIED;
+}
+
+/// Bytes that a packet grows by on its way to `backend`, where its sender is to leave room for them: not
+/// where nothing is added, where gateways fragment, or where no TCP is served.
+std::uint32_t overhead(const Service& service, const IpAddr& backend) {
+  constexpr std::uint32_t kUdp = 8, kGre = 4, kGreKey = 4, kVxlan = 8, kEthernet = 14;
+  constexpr std::uint32_t kGue = sizeof(gue_header) + sizeof(gue_private);
+  const bool tcp = service.key.protocol == kProtoTcp || service.key.protocol == kAnyProtocol;
+  if (!tcp || service.forwarding.too_big == TooBig::kFragment) return 0;
+  const std::uint32_t ip = backend.is_v6() ? 40 : 20;
+  switch (service.encap) {
+    case Encap::kGue:
+      return ip + kUdp + kGue;
+    case Encap::kIpip:
+      return ip;
+    case Encap::kGre:
+      return ip + kGre + (service.forwarding.gre_key ? kGreKey : 0);
+    case Encap::kVxlan:
+      return ip + kUdp + kVxlan + kEthernet;
+    case Encap::kL2dsr:
+    case Encap::kNat:
+      break;
+  }
+  return 0;
 }
 
 void fill(const Backend& backend, proto::Backend& out) {
@@ -106,21 +133,30 @@ NodeIndex::NodeIndex(const DesiredState& state) : generation_(state.generation) 
 }
 
 proto::NodeDirective NodeIndex::directive(std::span<const IpAddr> addresses) const {
-  std::map<VipKey, const Service*> services;
+  struct Wanted {
+    const Service* service = nullptr;
+    std::uint32_t overhead = 0;  // the largest over the node's addresses
+  };
+  std::map<VipKey, Wanted> services;
   for (const IpAddr& address : addresses) {
     const auto found = by_address_.find(address);
     if (found == by_address_.end()) continue;
-    for (const auto& service : found->second) services.emplace(service->key, service.get());
+    for (const auto& service : found->second) {
+      Wanted& wanted = services[service->key];
+      wanted.service = service.get();
+      wanted.overhead = std::max(wanted.overhead, overhead(*service, address));
+    }
   }
   proto::NodeDirective out;
   out.set_generation(generation_);
-  for (const auto& [key, service] : services) {
+  for (const auto& [key, wanted] : services) {
     proto::NodeService& to = *out.add_services();
     to.set_vip(key.vip_text());
-    to.set_protocol(wire_protocol(*service));
+    to.set_protocol(wire_protocol(*wanted.service));
     to.set_port(key.port);
     to.set_last_port(key.last_port);
-    to.set_encap(wire_encap(*service));
+    to.set_encap(wire_encap(*wanted.service));
+    to.set_overhead(wanted.overhead);
   }
   return out;
 }

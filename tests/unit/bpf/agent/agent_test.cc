@@ -221,6 +221,35 @@ TEST_F(Node, DirectiveChangesMoveVipsAndLeaveForeignOnesAlone) {
   EXPECT_TRUE(serving("203.0.113.20"));
 }
 
+TEST_F(Node, TheHandshakeTellsClientsWhatFitsAfterEncapsulation) {
+  TestControlPlane control(socket_);
+  auto directive = both_vips(1);
+  for (auto& service : *directive.mutable_services()) {
+    if (service.protocol() == proto::TCP) service.set_overhead(32);
+  }
+  control.direct(directive);
+  const std::string qdiscs = host_->in_backend("tc qdisc show dev eth0");
+  const Child node = start({"--path-mtu", "1400"});
+  ASSERT_TRUE(control.wait_for([](const auto& s) { return s.generation() == 1; })) << host_->log("node");
+  const Child servers = host_->serve({kVip4, kVip6});
+  EXPECT_EQ(host_->exchange("gue", 4, kVip4, 1400 - 32 - 40), "");
+  EXPECT_EQ(host_->exchange("gue", 4, kVip6, 1400 - 32 - 60), "");
+  node.signal(SIGTERM);
+  ASSERT_TRUE(eventually([&] { return host_->in_backend("tc qdisc show dev eth0") == qdiscs; }))
+      << "what was added is taken away: " << host_->in_backend("tc qdisc show dev eth0");
+}
+
+TEST_F(Node, WithoutTheClampTheHandshakeIsLeftAlone) {
+  TestControlPlane control(socket_);
+  auto directive = both_vips(1);
+  directive.mutable_services(0)->set_overhead(32);
+  control.direct(directive);
+  const Child node = start({"--path-mtu", "1400", "--clamp-mss", "false"});
+  ASSERT_TRUE(control.wait_for([](const auto& s) { return s.generation() == 1; })) << host_->log("node");
+  const Child servers = host_->serve({kVip4, kVip6});
+  EXPECT_EQ(host_->exchange("gue", 4, kVip4, 1460), "");
+}
+
 TEST_F(Node, AVipPrefixIsALocalRouteForAsLongAsItIsServed) {
   TestControlPlane control(socket_);
   auto directive = both_vips(1);

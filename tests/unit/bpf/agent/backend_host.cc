@@ -131,14 +131,15 @@ std::string BackendHost::log(const std::string& name) const {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::string BackendHost::exchange(const std::string& form, int outer_family, const std::string& vip) const {
+std::string BackendHost::exchange(const std::string& form, int outer_family, const std::string& vip,
+                                  int mss) const {
   const std::string link = in_backend("ip -o link show eth0");
   const auto at = link.find("link/ether ");
   if (at == std::string::npos) return "no MAC address in: " + link;
   const std::string outer = outer_family == 4 ? "10.9.0.1 10.9.0.2" : "fd00:9::1 fd00:9::2";
-  const Output out =
-      shell("nsenter --net=/var/run/netns/" + client() + " /usr/bin/python3 " + script("client.py") +
-            " veth0 " + link.substr(at + 11, 17) + " " + form + " " + outer + " " + vip);
+  const Output out = shell("nsenter --net=/var/run/netns/" + client() + " /usr/bin/python3 " +
+                           script("client.py") + " veth0 " + link.substr(at + 11, 17) + " " + form + " " +
+                           outer + " " + vip + (mss != 0 ? " " + std::to_string(mss) : ""));
   return out.good ? "" : "client.py failed: " + out.text;
 }
 

@@ -41,8 +41,10 @@ class BackendHost {
   std::string in_backend(const std::string& command) const;
   [[nodiscard]] std::string log(const std::string& name) const;
 
-  /// Runs client.py: empty when all answers were right, else what it said. `outer_family` 4 or 6.
-  [[nodiscard]] std::string exchange(const std::string& form, int outer_family, const std::string& vip) const;
+  /// Runs client.py: empty when all answers were right, else what it said. `outer_family` 4 or 6; `mss`: what
+  /// the handshake must tell the client, 0 = anything.
+  [[nodiscard]] std::string exchange(const std::string& form, int outer_family, const std::string& vip,
+                                     int mss = 0) const;
   /// Starts servers.py in the backend and waits until it listens.
   [[nodiscard]] Child serve(const std::vector<std::string>& vips) const;
 

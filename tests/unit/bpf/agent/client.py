@@ -2,8 +2,9 @@
 """A client behind a load balancer: real sockets, whose packets to the VIP come out of a TUN device and are
 encapsulated by scapy, as a gateway would. The answers come straight back.
 
-    client.py INTERFACE BACKEND_MAC FORM OUTER_SOURCE OUTER_DESTINATION VIP     FORM: gue, ipip
-Does one GET, one POST of 50,000 bytes and three UDP echoes. Exits 0 when all answers are right.
+    client.py INTERFACE BACKEND_MAC FORM OUTER_SOURCE OUTER_DESTINATION VIP [MSS]     FORM: gue, ipip
+Does one GET, one POST of 50,000 bytes and three UDP echoes. Exits 0 when all answers are right, and the server's
+SYN-ACK, as the kernel understood it, said MSS.
 """
 import fcntl
 import http.client
@@ -16,7 +17,9 @@ import threading
 
 from scapy.all import IP, UDP, Ether, IPv6, Raw, raw
 
-INTERFACE, MAC, FORM, SOURCE, DESTINATION, VIP = sys.argv[1:]
+INTERFACE, MAC, FORM, SOURCE, DESTINATION, VIP = sys.argv[1:7]
+MSS = int(sys.argv[7]) if len(sys.argv) > 7 else None
+TIMESTAMPS = 12  # bytes of options in every segment, which the kernel subtracts
 CLIENT = "2001:db8:c::7" if ":" in VIP else "198.51.100.7"
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454ca, 0x0001, 0x1000
 
@@ -55,6 +58,10 @@ def main():
     threading.Thread(target=pump, args=(tun,), daemon=True).start()
 
     connection = http.client.HTTPConnection(VIP, 80, timeout=5)
+    connection.connect()
+    if MSS is not None:
+        segment = connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+        assert segment == MSS - TIMESTAMPS, f"MSS {segment + TIMESTAMPS}, not {MSS}"
     connection.request("GET", "/")
     assert connection.getresponse().read() == b"x" * 100_000
     connection.request("POST", "/", b"y" * 50_000)

@@ -51,7 +51,8 @@ TEST(Wire, ANodeGetsTheServicesThatHaveABackendAtAnyOfItsAddresses) {
   const proto::NodeDirective both = index.directive(be1);
   EXPECT_EQ(both.generation(), 7u);
   ASSERT_EQ(both.services_size(), 2);
-  EXPECT_EQ(both.services(0).ShortDebugString(), "vip: \"203.0.113.10\" protocol: TCP port: 80 encap: GUE");
+  EXPECT_EQ(both.services(0).ShortDebugString(),
+            "vip: \"203.0.113.10\" protocol: TCP port: 80 encap: GUE overhead: 36");
   EXPECT_EQ(both.services(1).ShortDebugString(), "vip: \"2001:db8::10\" protocol: UDP port: 7 encap: IPIP");
   const std::vector<IpAddr> be2 = {*IpAddr::parse("10.0.32.2")};
   EXPECT_EQ(index.directive(be2).services_size(), 1) << "a draining backend still gets its established flows";
@@ -118,7 +119,30 @@ TEST(Wire, ANodeHearsOfPrefixesAndRangesButNotOfNat) {
   EXPECT_EQ(directive.services(0).ShortDebugString(),
             "vip: \"203.0.113.0/24\" protocol: UDP port: 53 encap: GUE last_port: 54");
   EXPECT_EQ(directive.services(2).ShortDebugString(),
-            "vip: \"203.0.113.9\" protocol: ANY_PROTOCOL encap: VXLAN");
+            "vip: \"203.0.113.9\" protocol: ANY_PROTOCOL encap: VXLAN overhead: 50");
+}
+
+TEST(Wire, ANodeHearsHowMuchRoomItsClientsHaveToLeave) {
+  struct Case {
+    const char* service;
+    const char* backend;
+    std::uint32_t overhead;
+  };
+  for (const Case& c : {Case{R"("encap":"gue")", "10.0.0.1", 20 + 8 + 4 + 4},
+                        {R"("encap":"gue")", "2001:db8::1", 40 + 8 + 4 + 4},
+                        {R"("encap":"ipip")", "10.0.0.1", 20},
+                        {R"("encap":"gre")", "10.0.0.1", 20 + 4},
+                        {R"("encap":"gre","forwarding":{"gre_key":1})", "2001:db8::1", 40 + 8},
+                        {R"("encap":"gue","forwarding":{"too_big":"fragment"})", "10.0.0.1", 0},
+                        {R"("encap":"l2dsr")", "10.0.0.1", 0}}) {
+    const std::string document =
+        std::string(R"({"services":[{"id":"a","vip":"203.0.113.9","protocol":"tcp","port":80,)") + c.service +
+        R"(,"backends":[{"id":"a","address":")" + c.backend + "\"}]}]}";
+    const std::vector<IpAddr> node = {*IpAddr::parse(c.backend)};
+    const proto::NodeDirective directive = NodeIndex(state_of(document.c_str())).directive(node);
+    ASSERT_EQ(directive.services_size(), 1);
+    EXPECT_EQ(directive.services(0).overhead(), c.overhead) << document;
+  }
 }
 
 TEST(Wire, AServiceIsNamedOnceForANodeWithTwoOfItsBackends) {
