@@ -1,5 +1,6 @@
-// The gateway that fuzz_pipeline drives: one snapshot with a service of every kind, made once; flow table and
-// rare state are new for every input, so that an input finds the same on every run.
+// The gateway that fuzz_pipeline drives: one snapshot with a service of every kind, and one worker. Both are
+// made once, since a worker's memory costs more than an input; between inputs so much time passes that
+// nothing is left of the one before.
 #pragma once
 
 #include <memory>
@@ -34,6 +35,10 @@ class Worker {
 
   void run(Burst& burst);
   void wait(Nanoseconds time) { now_ = now_ + time; }
+  /// Longer than anything in this world lasts.
+  void forget() { wait(Nanoseconds::from_seconds(1000)); }
+  /// Before the clock turns over.
+  [[nodiscard]] bool is_old() const { return now_ > Nanoseconds(std::uint64_t{1} << 63); }
   [[nodiscard]] const LcoreCounters& counters() const { return counters_; }
 
  private:
