@@ -121,11 +121,15 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   auto monitoring = NextHopMonitor::open(hops);
   if (!monitoring) return refuse(monitoring.error());
   NextHopMonitor& monitor = **monitoring;
+  for (const IpAddr& address : settings.engine.rare.nat.addresses) {
+    if (auto steered = engine.steer(VipPrefix(address, 0)); !steered) return refuse(steered.error());
+  }
   Publisher publisher(engine.quiescence(), engine.counters());
   ConfigApplier applier(publisher,
                         {[&](std::span<const IpAddr> backends) { return monitor.resolve(backends); },
                          [&](const VipPrefix& vip) { return engine.steer(vip); },
-                         [&](const VipPrefix& vip) { return engine.unsteer(vip); }});
+                         [&](const VipPrefix& vip) { return engine.unsteer(vip); }},
+                        settings.engine.rare.nat.addresses);
   monitor.follow([&] {
     follow_macs(hops, monitor, engine);
     applier.refresh_next_hops();

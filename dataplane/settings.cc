@@ -18,6 +18,7 @@ namespace {
 // IPv6 needs 1280; below it a tunnel over either family makes no sense.
 constexpr std::uint16_t kMinMtu = 1280;
 constexpr std::size_t kMaxFlows = 1'000'000'000;
+constexpr std::size_t kDefaultNatFlows = 65'536;
 // Both descriptor rings of a queue and the workers' caches must be filled from them.
 constexpr std::size_t kMinBuffers = 4096;
 constexpr std::size_t kMaxBuffers = 1 << 24;
@@ -98,6 +99,13 @@ Result<Ipv6Addr> parse_source_v6(const std::string& text) {
   return address->v6();
 }
 
+Result<IpAddr> parse_nat_source(const std::string& text) {
+  auto address = IpAddr::parse(text);
+  if (!address) return address.error();
+  if (!address->is_unicast()) return invalid("", "'" + text + "' is not a unicast address of a host");
+  return *address;
+}
+
 /// The flags as text, before they mean anything.
 struct Flags {
   std::vector<std::string> ports;
@@ -108,6 +116,7 @@ struct Flags {
   std::vector<std::string> port_vlans;
   std::string source_v4;
   std::string source_v6;
+  std::vector<std::string> nat_sources;
   std::string eal;
 };
 
@@ -133,6 +142,15 @@ void declare(CLI::App& app, Flags& flags, DataplaneSettings& out) {
       ->capture_default_str();
   app.add_option("--buffers", out.engine.buffers_per_queue, "Packet buffers for each queue of each port")
       ->check(CLI::Range(kMinBuffers, kMaxBuffers))
+      ->capture_default_str();
+  app.add_option("--nat-source", flags.nat_sources,
+                 "An address of the gateway's own that NAT services send from; repeat for more and for IPv6")
+      ->allow_extra_args(false)
+      ->check(checked_by(parse_nat_source));
+  out.engine.rare.nat.flows = kDefaultNatFlows;
+  app.add_option("--nat-flows", out.engine.rare.nat.flows,
+                 "Flows that each worker translates at once; 0 turns NAT off")
+      ->check(CLI::Range(std::size_t{0}, kMaxNatFlows))
       ->capture_default_str();
   app.add_option("--kernel-interface", flags.kernel_interfaces,
                  "PORT=INTERFACE: the kernel's interface under a port whose devargs do not name it")
@@ -180,6 +198,9 @@ void interpret(const Flags& flags, DataplaneSettings& out) {
   out.engine.rare.vlan_rules = vlan_rules(flags);
   if (!flags.source_v4.empty()) out.source_v4 = parse_source_v4(flags.source_v4).value();
   if (!flags.source_v6.empty()) out.source_v6 = parse_source_v6(flags.source_v6).value();
+  for (const auto& text : flags.nat_sources) {
+    out.engine.rare.nat.addresses.push_back(parse_nat_source(text).value());
+  }
   std::istringstream words(flags.eal);
   for (std::string word; words >> word;) out.engine.eal_extra.push_back(word);
   out.engine.debug_log = spdlog::default_logger()->level() <= spdlog::level::debug;
@@ -191,6 +212,13 @@ std::string contradiction(const Flags& flags, const DataplaneSettings& settings)
   for (const auto& text : settings.engine.ports) {
     const std::string name = parse_devargs(text).value().name;
     if (!names.insert(name).second) return "port: '" + name + "' is given twice";
+  }
+  std::set<IpAddr> nat_sources;
+  for (const IpAddr& address : settings.engine.rare.nat.addresses) {
+    if (!nat_sources.insert(address).second) return "nat_source: " + address.text() + " is given twice";
+  }
+  if (!nat_sources.empty() && settings.engine.rare.nat.flows == 0) {
+    return "nat_flows: 0 turns NAT off, but nat_source gives it addresses";
   }
   for (const auto& kernel : settings.kernel_interfaces) {
     if (!names.contains(kernel.port)) return "kernel_interface: there is no port '" + kernel.port + "'";

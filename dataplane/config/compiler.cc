@@ -68,6 +68,9 @@ SpecialService make_special(const ServiceDocument& service) {
   special.one_shot = service.one_shot;
   special.nat = service.encap == Encap::kNat;
   special.proxy_protocol = service.forwarding.proxy_protocol;
+  for (const BackendDocument& backend : service.backends) {
+    if (special.nat) special.nat_targets.push_back({backend.address, backend.port});
+  }
   special.affinity_v4 = service.affinity.ipv4_prefix;
   special.affinity_v6 = service.affinity.ipv6_prefix;
   return special;

@@ -21,6 +21,12 @@ namespace penstock {
 
 class QuicRouter;  // dataplane/quic/quic_router.h
 
+/// Where a backend in NAT mode listens.
+struct NatTarget {
+  IpAddr address;
+  std::uint16_t port = 0;  // 0: the packet's own destination port
+};
+
 /// What only some services have. Its packets leave the fast path at the first branch (ServiceIndex with
 /// kSpecialService set, see vip_classifier.h).
 struct SpecialService {
@@ -30,6 +36,7 @@ struct SpecialService {
   bool proxy_protocol = false;
   std::uint8_t affinity_v4 = 0;  // bits of the client's address that choose the backend; 0 = the flow does
   std::uint8_t affinity_v6 = 0;
+  std::vector<NatTarget> nat_targets;  // nat: of the backends, in the document's order
   std::shared_ptr<const QuicRouter> quic;  // null: not by connection ID
 
   [[nodiscard]] std::uint8_t affinity_of(bool v6) const noexcept { return v6 ? affinity_v6 : affinity_v4; }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "penstock/base/clock.h"
+#include "penstock/config/vip_prefix.h"
 #include "penstock/proto/config.pb.h"
 #include "penstock/proto/dataplane.pb.h"
 
@@ -72,8 +73,11 @@ std::vector<Error> set_weights(const proto::UpdateWeightsRequest& update, Docume
 
 }  // namespace
 
-ConfigApplier::ConfigApplier(Publisher& publisher, ApplierHooks hooks)
-    : publisher_(publisher), hooks_(std::move(hooks)) {}
+ConfigApplier::ConfigApplier(Publisher& publisher, ApplierHooks hooks, std::vector<IpAddr> nat_addresses)
+    : publisher_(publisher),
+      hooks_(std::move(hooks)),
+      nat_addresses_(std::move(nat_addresses)),
+      compiler_(nat_addresses_) {}
 
 ConfigApplier::Verdict ConfigApplier::verdict(std::vector<Error> refusals) const {
   return {refusals.empty(), epoch(), generation(), std::move(refusals)};
@@ -86,6 +90,7 @@ ConfigApplier::Verdict ConfigApplier::apply(const proto::DataplaneConfig& config
   Document& next = validation.document;
   if (is_running(next)) return verdict({});
   if (auto error = out_of_order(next)) return verdict({*std::move(error)});
+  if (auto problems = nat_misfits(next); !problems.empty()) return verdict(std::move(problems));
   if (auto installed = install(std::move(next)); !installed) return verdict({installed.error()});
   spdlog::info("generation {} of epoch {} is running: {} services", generation(), epoch(),
                running_->services.size());
@@ -95,6 +100,38 @@ ConfigApplier::Verdict ConfigApplier::apply(const proto::DataplaneConfig& config
 bool ConfigApplier::is_running(const Document& next) const {
   return running_ && running_->epoch == next.epoch && running_->generation == next.generation &&
          running_->hash_key == next.hash_key && running_->services == next.services;
+}
+
+// What only this gateway can tell, by its settings.
+std::vector<Error> ConfigApplier::nat_misfits(const Document& next) const {
+  const auto is_ours = [&](const IpAddr& address) {
+    return std::find(nat_addresses_.begin(), nat_addresses_.end(), address) != nat_addresses_.end();
+  };
+  const auto has_family = [&](bool v6) {
+    return std::any_of(nat_addresses_.begin(), nat_addresses_.end(),
+                       [&](const IpAddr& address) { return address.is_v6() == v6; });
+  };
+  std::vector<Error> problems;
+  for (std::size_t i = 0; i < next.services.size(); ++i) {
+    const ServiceDocument& service = next.services[i];
+    const std::string path = "services[" + std::to_string(i) + "]";
+    if (std::any_of(nat_addresses_.begin(), nat_addresses_.end(),
+                    [&](const IpAddr& address) { return covers(service.key, address); })) {
+      problems.push_back(
+          invalid(path + ".vip", service.key.vip_text() + " holds a --nat-source of this gateway"));
+    }
+    for (std::size_t j = 0; j < service.backends.size(); ++j) {
+      const IpAddr& address = service.backends[j].address;
+      const std::string field = path + ".backends[" + std::to_string(j) + "].address";
+      if (is_ours(address)) {
+        problems.push_back(invalid(field, address.text() + " is a --nat-source of this gateway"));
+      } else if (service.encap == Encap::kNat && !has_family(address.is_v6())) {
+        problems.push_back(invalid(field, "NAT to " + address.text() + " needs an address of its family on " +
+                                              "this gateway: give penstock-dataplane a --nat-source"));
+      }
+    }
+  }
+  return problems;
 }
 
 std::optional<Error> ConfigApplier::out_of_order(const Document& next) const {

@@ -45,7 +45,8 @@ class ConfigApplier {
     std::vector<Error> refusals;  // every problem found
   };
 
-  ConfigApplier(Publisher& publisher, ApplierHooks hooks);
+  /// nat_addresses: the gateway's own, which NAT services send from.
+  ConfigApplier(Publisher& publisher, ApplierHooks hooks, std::vector<IpAddr> nat_addresses = {});
 
   /// Within one epoch generations only grow: an older one is refused, the running one is accepted again
   /// without effect, provided that it says the same. Another epoch replaces whatever runs.
@@ -71,6 +72,7 @@ class ConfigApplier {
  private:
   [[nodiscard]] std::optional<Error> out_of_order(const Document& next) const;
   [[nodiscard]] bool is_running(const Document& next) const;
+  [[nodiscard]] std::vector<Error> nat_misfits(const Document& next) const;
   [[nodiscard]] std::vector<Error> misfits(const proto::UpdateWeightsRequest& update) const;
   Status install(Document next);
   void adopt(Document next);
@@ -79,6 +81,7 @@ class ConfigApplier {
 
   Publisher& publisher_;
   const ApplierHooks hooks_;
+  const std::vector<IpAddr> nat_addresses_;
   mutable std::mutex mutex_;
   Compiler compiler_;
   std::optional<Document> running_;

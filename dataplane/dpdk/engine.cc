@@ -4,8 +4,10 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <spdlog/spdlog.h>
+#include <sys/random.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "dataplane/config/compiler.h"
@@ -14,6 +16,7 @@
 #include "dataplane/dpdk/engine_memory.h"
 #include "dataplane/dpdk/port.h"
 #include "dataplane/dpdk/rcu_quiescence.h"
+#include "dataplane/dpdk/rss_steering.h"
 #include "dataplane/dpdk/tsc_clock.h"
 #include "dataplane/dpdk/worker.h"
 
@@ -169,6 +172,23 @@ class Engine::Impl {
     return Ok{};
   }
 
+  // With one worker, or without NAT, there is nothing to decide.
+  Status steer_answers() {
+    if (queues() == 1 || settings_.rare.nat.addresses.empty()) return Ok{};
+    std::vector<RssShape> shapes;
+    for (const auto& port : ports_) shapes.push_back(port->rss_shape());
+    auto made = RssSteering::make(shapes, queues());
+    if (!made) return made.error();
+    rss_ = std::move(made).value();
+    return Ok{};
+  }
+
+  // Of the NAT session table; nobody outside needs to know it, nor this worker after a restart.
+  static Status make_key(std::span<std::uint8_t> key) {
+    if (getrandom(key.data(), key.size(), 0) == static_cast<ssize_t>(key.size())) return Ok{};
+    return unavailable("the kernel gives no random numbers");
+  }
+
   Status start_ports(const std::vector<Devargs>& devices) {
     std::uint32_t mtu = 0;
     for (const Devargs& device : devices) {
@@ -180,18 +200,25 @@ class Engine::Impl {
     auto buffers = make_buffers(buffer_count(ports_.size()), mtu);
     if (!buffers) return buffers.error();
     buffers_ = std::move(buffers).value();
+    if (auto steered = steer_answers(); !steered) return steered;
     Worker::Settings common;
     common.idle = settings_.idle;
     common.buffers = buffers_.get();
     common.rare = settings_.rare;
+    if (auto keyed = make_key(common.rare.nat.key); !keyed) return keyed;
     for (const auto& port : ports_) {
-      auto started = port->start(queues(), settings_.idle.mode == IdleMode::kInterrupt, buffers_.get());
+      auto started = port->start(
+          queues(), settings_.idle.mode == IdleMode::kInterrupt, buffers_.get(),
+          rss_ != nullptr ? rss_->key(port->rss_shape().key_bytes) : std::span<const std::uint8_t>());
       if (!started) return started;
       common.ports.push_back(port->id());
       port_views_.push_back({port->name(), port->interface(), port->mac(), port->mtu()});
+      common.rare.nat.port_mtus.push_back(
+          static_cast<std::uint16_t>(std::min<std::uint32_t>(port->mtu(), 0xffff)));
     }
     for (unsigned i = 0; i < lcores_.size(); ++i) {
       common.index = i;
+      if (rss_ != nullptr) common.rare.nat.steering = &rss_->of_worker(i);
       lcores_[i].worker =
           std::make_unique<Worker>(common, *lcores_[i].flows, *lcores_[i].counters, *quiescence_, *clock_);
     }
@@ -204,6 +231,7 @@ class Engine::Impl {
   std::unique_ptr<TscClock> clock_;
   std::unique_ptr<RcuQuiescence> quiescence_;
   Mempool buffers_;
+  std::unique_ptr<RssSteering> rss_;
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<Lcore> lcores_;
   std::vector<EnginePort> port_views_;

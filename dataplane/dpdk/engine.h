@@ -35,7 +35,7 @@ struct EngineSettings {
   std::uint64_t memory_mb = 0;  // 0 = what flows and buffers need
   bool no_huge = false;
   std::size_t flows_per_lcore = 1'000'000;
-  RareSettings rare;  // its ports are positions in `ports`
+  RareSettings rare;  // of `nat` the addresses and flows; its ports are positions in `ports`
   std::size_t buffers_per_queue = kDefaultBuffersPerQueue;
   std::vector<std::string> eal_extra;
   bool debug_log = false;

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "dataplane/dpdk/dpdk_log.h"
 
@@ -93,7 +94,34 @@ Port::~Port() {
   if (probed_) rte_eth_dev_close(id_);
 }
 
-Status Port::configure(std::uint16_t queues, bool interrupts, const rte_mempool* buffers) {
+RssShape Port::rss_shape() const {
+  constexpr std::uint64_t kByPorts = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_UDP |
+                                     RTE_ETH_RSS_NONFRAG_IPV6_TCP | RTE_ETH_RSS_NONFRAG_IPV6_UDP;
+  rte_eth_dev_info info{};
+  if (rte_eth_dev_info_get(id_, &info) != 0) return {name_};
+  return {name_, (info.flow_type_rss_offloads & kByPorts) == kByPorts, info.reta_size, info.hash_key_size};
+}
+
+Status Port::point_rss_table(std::uint16_t queues) {
+  const std::uint16_t entries = rss_shape().table_entries;
+  std::vector<rte_eth_rss_reta_entry64> table((entries + RTE_ETH_RETA_GROUP_SIZE - 1) /
+                                              RTE_ETH_RETA_GROUP_SIZE);
+  for (std::uint16_t i = 0; i < entries; ++i) {
+    rte_eth_rss_reta_entry64& group = table[i / RTE_ETH_RETA_GROUP_SIZE];
+    group.mask |= std::uint64_t{1} << i % RTE_ETH_RETA_GROUP_SIZE;
+    group.reta[i % RTE_ETH_RETA_GROUP_SIZE] = static_cast<std::uint16_t>(i % queues);
+  }
+  take_dpdk_complaint();
+  if (const int code = rte_eth_dev_rss_reta_update(id_, table.data(), entries); code != 0) {
+    Error error = refused(name_, "RSS indirection table for NAT over several CPUs", code);
+    error.code = ErrorCode::kInvalidArgument;
+    return error;
+  }
+  return Ok{};
+}
+
+Status Port::configure(std::uint16_t queues, bool interrupts, const rte_mempool* buffers,
+                       std::span<const std::uint8_t> rss_key) {
   rte_eth_dev_info info{};
   if (const int code = rte_eth_dev_info_get(id_, &info); code != 0) return refused(name_, "unreadable", code);
   const std::uint16_t most = std::min(info.max_rx_queues, info.max_tx_queues);
@@ -107,6 +135,10 @@ Status Port::configure(std::uint16_t queues, bool interrupts, const rte_mempool*
   if (queues > 1 && (info.flow_type_rss_offloads & kHashOn) != 0) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & kHashOn;
+    if (!rss_key.empty()) {
+      conf.rx_adv_conf.rss_conf.rss_key = const_cast<std::uint8_t*>(rss_key.data());
+      conf.rx_adv_conf.rss_conf.rss_key_len = static_cast<std::uint8_t>(rss_key.size());
+    }
   }
   conf.rxmode.offloads = info.rx_offload_capa & scatter_needed(mtu(), buffers);
   conf.txmode.offloads |= info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
@@ -128,8 +160,9 @@ Status Port::check_interrupts(std::uint16_t queues) const {
   return Ok{};
 }
 
-Status Port::start(std::uint16_t queues, bool interrupts, rte_mempool* buffers) {
-  if (auto configured = configure(queues, interrupts, buffers); !configured) return configured;
+Status Port::start(std::uint16_t queues, bool interrupts, rte_mempool* buffers,
+                   std::span<const std::uint8_t> rss_key) {
+  if (auto configured = configure(queues, interrupts, buffers, rss_key); !configured) return configured;
   std::uint16_t rx = kDescriptors;
   std::uint16_t tx = kDescriptors;
   rte_eth_dev_adjust_nb_rx_tx_desc(id_, &rx, &tx);
@@ -146,6 +179,9 @@ Status Port::start(std::uint16_t queues, bool interrupts, rte_mempool* buffers) 
   }
   if (const int code = rte_eth_dev_start(id_); code != 0) return refused(name_, "cannot be started", code);
   started_ = true;
+  if (!rss_key.empty()) {
+    if (auto pointed = point_rss_table(queues); !pointed) return pointed;
+  }
   return interrupts ? check_interrupts(queues) : Ok{};
 }
 

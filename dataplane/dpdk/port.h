@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "dataplane/dpdk/devargs.h"
+#include "dataplane/dpdk/rss_steering.h"
 #include "dataplane/dpdk/steering.h"
 #include "penstock/base/result.h"
 #include "penstock/net/addr.h"
@@ -38,7 +40,11 @@ class Port {
   Port& operator=(const Port&) = delete;
 
   /// interrupts: RX interrupts are needed; InvalidArgument (field "idle") when the driver has none.
-  Status start(std::uint16_t queues, bool interrupts, rte_mempool* buffers);
+  /// rss_key: what the device is to hash with, entry i of its table pointing at queue i mod queues; empty:
+  /// as the driver likes. InvalidArgument (field "nat_source") when it does not take them.
+  Status start(std::uint16_t queues, bool interrupts, rte_mempool* buffers,
+               std::span<const std::uint8_t> rss_key = {});
+  [[nodiscard]] RssShape rss_shape() const;
 
   [[nodiscard]] std::uint16_t id() const { return id_; }
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -51,7 +57,9 @@ class Port {
 
  private:
   Port() = default;
-  Status configure(std::uint16_t queues, bool interrupts, const rte_mempool* buffers);
+  Status configure(std::uint16_t queues, bool interrupts, const rte_mempool* buffers,
+                   std::span<const std::uint8_t> rss_key);
+  Status point_rss_table(std::uint16_t queues);
   [[nodiscard]] Status check_interrupts(std::uint16_t queues) const;
 
   std::string name_;

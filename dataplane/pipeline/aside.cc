@@ -1,13 +1,27 @@
 #include "dataplane/pipeline/fragments.h"
 #include "dataplane/pipeline/icmp.h"
 #include "dataplane/pipeline/stages.h"
+#include "dataplane/pipeline/too_big.h"
 
 namespace penstock {
 
 namespace {
 
+// A client's packet that does not fit is still as it was received: its sender learns what does. Across the
+// families the IP header changes its size by 20 bytes.
+void tell_what_fits(const Snapshot& snapshot, RareState& state, Burst& burst, PacketView& p,
+                    Nanoseconds now) noexcept {
+  BackendRecord record = snapshot.backend(p.backend);
+  constexpr int kDifference = sizeof(Ipv6Header) - sizeof(Ipv4Header);
+  if (record.has(BackendRecord::kOuterV6) != p.is_v6)
+    record.mtu = static_cast<std::uint16_t>(record.mtu + (p.is_v6 ? kDifference : -kDifference));
+  p.aside = Aside::kNone;
+  too_big(record, burst, p, state, now);
+}
+
 // Pending afterwards: the packet has a backend and is to be encapsulated.
-void settle(PacketView& p) noexcept {
+void settle(const Snapshot& snapshot, RareState& state, Burst& burst, PacketView& p,
+            Nanoseconds now) noexcept {
   switch (p.aside) {
     case Aside::kNone:
     case Aside::kDirect:
@@ -15,10 +29,11 @@ void settle(PacketView& p) noexcept {
     case Aside::kIcmp:
       return;
     case Aside::kNat:
-      p.outcome = Outcome::kNatNoPort;
+      state.nat.settle_client(snapshot, state.vlan_rules, p, now);
+      if (p.outcome == Outcome::kTooBig) tell_what_fits(snapshot, state, burst, p, now);
       return;
     case Aside::kNatReturn:
-      p.outcome = Outcome::kNatUnknownFlow;
+      state.nat.settle_answer(snapshot, p, now);
       return;
   }
 }
@@ -31,7 +46,7 @@ void handle_aside(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& cou
     PacketView& p = burst.packets[burst.aside[n]];
     if (p.aside == Aside::kFragment) handle_fragment(snapshot, flows, counters, state, burst, p, now);
     if (p.aside == Aside::kIcmp) handle_icmp(snapshot, flows, state, p, now);
-    if (p.outcome == kPending) settle(p);
+    if (p.outcome == kPending) settle(snapshot, state, burst, p, now);
     if (p.outcome == kPending) burst.live[burst.live_count++] = burst.aside[n];
   }
 }

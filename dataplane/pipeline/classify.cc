@@ -34,11 +34,21 @@ bool may_be_vip(const VipClassifier& c, const Headers& h) noexcept {
   return is_v6 ? c.is_vip_v6(address) : c.is_vip_v4(raw_v4(address));
 }
 
+bool is_nat_address(const VipClassifier& c, const Headers& h) noexcept {
+  return h.is_v6 ? c.is_nat_address_v6(h.vip()) : c.is_nat_address_v4(raw_v4(h.vip()));
+}
+
 // `otherwise`: what becomes of the packet if its destination is a VIP after all.
-Outcome not_for_service(const VipClassifier& c, const Headers& h, Outcome otherwise) noexcept {
+void not_for_service(const VipClassifier& c, const Headers& h, Outcome otherwise, PacketView& p) noexcept {
+  p.outcome = Outcome::kNotVip;
   if (!may_be_vip(c, h)) [[likely]]
-    return Outcome::kNotVip;
-  return is_vip(c, h.vip(), h.is_v6) ? otherwise : Outcome::kNotVip;
+    return;
+  if (is_vip(c, h.vip(), h.is_v6)) {
+    p.outcome = otherwise;
+  } else if (is_nat_address(c, h)) {
+    p.outcome = kPending;
+    p.aside = Aside::kNatReturn;
+  }
 }
 
 [[gnu::always_inline]] inline void accept(const Snapshot& s, const Headers& h, ServiceIndex service,
@@ -57,7 +67,7 @@ Outcome not_for_service(const VipClassifier& c, const Headers& h, Outcome otherw
 [[gnu::cold, gnu::noinline]] void classify_wide(const Snapshot& s, Headers h, PacketView& p) noexcept {
   const ServiceIndex service = find_wide(s.classifier(), h);
   if (service == kNoServiceIndex) {
-    p.outcome = is_vip(s.classifier(), h.vip(), h.is_v6) ? Outcome::kNoSuchService : Outcome::kNotVip;
+    not_for_service(s.classifier(), h, Outcome::kNoSuchService, p);
     return;
   }
   accept(s, h, service & ~kSpecialService, p);
@@ -87,7 +97,11 @@ void classify_untagged(const Snapshot& s, PacketView& p) noexcept {
     classify_headers(s, odd.headers, p);
     return;
   }
-  p.outcome = odd.addressed ? not_for_service(s.classifier(), odd.headers, odd.verdict) : odd.verdict;
+  if (odd.addressed) {
+    not_for_service(s.classifier(), odd.headers, odd.verdict, p);
+  } else {
+    p.outcome = odd.verdict;
+  }
   if (p.outcome != kPending) return;
   if (p.aside == Aside::kNone) p.aside = odd.aside;
   p.is_v6 = odd.headers.is_v6;

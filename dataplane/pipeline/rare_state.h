@@ -7,6 +7,7 @@
 
 #include "dataplane/fragment/fragment_cache.h"
 #include "dataplane/pipeline/answer_budget.h"
+#include "dataplane/pipeline/nat.h"
 #include "dataplane/pipeline/vlan.h"
 
 namespace penstock {
@@ -14,6 +15,7 @@ namespace penstock {
 /// What the command line says about rare packets.
 struct RareSettings {
   std::vector<VlanRule> vlan_rules;  // by position of the egress port; kKeep for those beyond the end
+  NatSettings nat;
 };
 
 struct RareState {
@@ -26,6 +28,7 @@ struct RareState {
   AnswerBudget too_big_budget;  // fragmentation needed, packet too big
   std::unique_ptr<FragmentCache> fragments;
   std::uint32_t next_outer_id;  // identification of fragmented outer packets; from a random start
+  Nat nat;
 };
 
 }  // namespace penstock

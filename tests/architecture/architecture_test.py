@@ -19,8 +19,9 @@ ARROWS = {
     "dataplane/config": _HASH_STATS | {"dataplane/flow", "dataplane/quic"},
     "dataplane/netlink": _CONFIG,  # answers questions that config asks (next hops)
     "dataplane/fragment": {"dataplane/hash"},
-    "dataplane/pipeline": _CONFIG | {"dataplane/fragment"},
-    "dataplane/dpdk": _CONFIG | {"dataplane/pipeline", "dataplane/netlink"},
+    "dataplane/nat": _HASH_STATS | {"dataplane/flow"},
+    "dataplane/pipeline": _CONFIG | {"dataplane/fragment", "dataplane/nat"},
+    "dataplane/dpdk": _CONFIG | {"dataplane/pipeline", "dataplane/netlink", "dataplane/nat"},
     "dataplane/control": _CONFIG | {"dataplane/pipeline"},
     "controlplane/model": set(),
     "controlplane/store": {"controlplane/model"},

@@ -42,6 +42,9 @@ void add_established(Figures& figures, const Plan& plan, bool quick) {
     const double allowed = std::string(other.name) == "gue.v6" ? 10 : 5;
     figures.add(name + ".over_ipip_v4.16k", s.median() - ipip_16k, "ns", at_most(allowed));
   }
+  figures.add("pipeline.nat.v4.established.16k", established(plan, {.encap = Encap::kNat}, 16'384), "ns");
+  figures.add("pipeline.nat.v6to4.established.16k",
+              established(plan, {.encap = Encap::kNat, .vip_v6 = true}, 16'384), "ns");
   figures.add("pipeline.ipip.v4.established.1M.1000x100",
               established(plan, {.services = 1000, .backends_each = 100}, 1'000'000), "ns");
 }

@@ -62,13 +62,17 @@ World::World(const WorldShape& shape)
     : snapshot(make_snapshot(shape)),
       flow_memory(FlowTable::required_bytes(shape.flow_capacity)),
       counters(kMaxServiceIndexes, kMaxBackendIndexes) {
+  if (shape.encap == Encap::kNat) {
+    rare.nat.addresses = {numbered(shape.backend_v6, 192, 2)};
+    rare.nat.flows = shape.flow_capacity;
+  }
   clear_flows();
 }
 
 void World::clear_flows() {
   std::memset(flow_memory.bytes().data(), 0, flow_memory.bytes().size());
   flows = std::make_unique<FlowTable>(must(FlowTable::create(flow_memory.bytes(), 0, tick_of(now))));
-  pipeline = std::make_unique<Pipeline>(*flows, counters);
+  pipeline = std::make_unique<Pipeline>(*flows, counters, rare);
 }
 
 PacketPool::PacketPool(const Aim& aim) : aim_(aim), memory_(kBuffers * kStride) {

@@ -32,6 +32,7 @@ class World {
   void clear_flows();
 
   Burst burst;
+  RareSettings rare;
   std::unique_ptr<const Snapshot> snapshot;
   HugeMemory flow_memory;
   std::unique_ptr<FlowTable> flows;

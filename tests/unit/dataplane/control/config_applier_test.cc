@@ -54,6 +54,29 @@ TEST(ConfigApplier, RunningGenerationWithOtherContentIsRefused) {
             "generation: must be greater than 5, which is running with other content");
 }
 
+TEST(ConfigApplier, NatWithoutAnAddressOfTheBackendsFamilyIsRefusedNamingTheSetting) {
+  ControlHarness h;  // its only NAT address is 192.0.2.200
+  auto nat = config(1, 1, {service("web", "203.0.113.10", {"10.0.0.1", "2001:db8::1"})});
+  nat.mutable_services(0)->set_encap(proto::NAT);
+  const auto verdict = h.applier.apply(nat);
+  EXPECT_FALSE(verdict.accepted);
+  ASSERT_EQ(verdict.refusals.size(), 1U);
+  EXPECT_EQ(verdict.refusals[0].text(),
+            "services[0].backends[1].address: NAT to 2001:db8::1 needs an address of its family on this "
+            "gateway: give penstock-dataplane a --nat-source");
+  nat.mutable_services(0)->mutable_backends()->RemoveLast();
+  EXPECT_TRUE(h.applier.apply(nat).accepted);
+}
+
+TEST(ConfigApplier, NatAddressesOfTheGatewayAreNeitherVipsNorBackends) {
+  ControlHarness h;
+  const auto verdict = h.applier.apply(config(
+      1, 1, {service("web", "192.0.2.200", {"10.0.0.1"}), service("dns", "203.0.113.11", {"192.0.2.200"})}));
+  EXPECT_FALSE(verdict.accepted);
+  ASSERT_GE(verdict.refusals.size(), 1U);
+  EXPECT_FALSE(h.applier.apply(config(1, 1, {service("dns", "203.0.113.11", {"192.0.2.200"})})).accepted);
+}
+
 TEST(ConfigApplier, AnotherEpochStartsItsOwnCount) {
   ControlHarness h;
   ASSERT_TRUE(h.applier.apply(config(1, 5, {kWeb})).accepted);

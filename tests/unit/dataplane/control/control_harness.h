@@ -28,7 +28,8 @@ struct ControlHarness {
         publisher(quiescence, counter_list),
         applier(publisher, {[this](std::span<const IpAddr> backends) { return resolve(backends); },
                             [this](const VipPrefix& vip) { return steer(vip); },
-                            [this](const VipPrefix& vip) { return unsteer(vip); }}) {}
+                            [this](const VipPrefix& vip) { return unsteer(vip); }},
+                {IpAddr::parse("192.0.2.200").value()}) {}
 
   NextHops resolve(std::span<const IpAddr> backends) {
     ++resolutions;

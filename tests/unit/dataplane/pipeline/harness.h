@@ -79,7 +79,8 @@ class Harness {
         flows_(make_table()),
         counters_(256, 4096),
         publisher_(quiescence_, std::vector<LcoreCounters*>{&counters_}),
-        pipeline_(flows_, counters_, rare) {
+        pipeline_(flows_, counters_, rare),
+        compiler_(rare.nat.addresses) {
     document_.generation = 0;
     for (std::size_t i = 0; i < document_.hash_key.size(); ++i)
       document_.hash_key[i] = static_cast<std::uint8_t>(i);
