@@ -115,6 +115,7 @@ def _with_clamp(run_: Run) -> None:
     run_.event(f"with the MSS clamp ({_handshake_mss(VIP4)} and {_handshake_mss(VIP6)} bytes): {whole} of 6 uploads, "
                f"{told} packets answered")
     run_.figures.add("clamped_whole", whole, "of 6 x 500 kB", at_least=6)
+    run_.figures.add("clamped_told", told, "packets too big", at_most=0)
 
 
 def _handshake_mss(vip: str) -> int:
