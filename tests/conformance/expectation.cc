@@ -28,7 +28,6 @@ bool same_checksum(std::uint32_t a, std::uint32_t b) { return a % 0xffff == b % 
 std::uint64_t take(const Free& free, const Bytes& wanted, Bytes& frame) {
   const Bytes mask = from_hex(free.mask());
   std::uint64_t value = 0;
-  const std::uint32_t field = free.checksums_size() != 0 ? read16(frame, free.at()) : 0;
   for (std::size_t i = 0; i < mask.size(); ++i) {
     std::uint8_t& byte = frame.at(free.at() + i);
     value = value << 8 | static_cast<std::uint8_t>(byte & mask[i]);
@@ -36,7 +35,7 @@ std::uint64_t take(const Free& free, const Bytes& wanted, Bytes& frame) {
   }
   for (const std::uint32_t at : free.checksums()) {
     if (read16(frame, at) == 0) continue;  // of UDP: there is none, and that shows
-    const std::uint32_t without = fold(read16(frame, at) + field);
+    const std::uint32_t without = fold(read16(frame, at) + static_cast<std::uint32_t>(value));
     write16(frame, at, same_checksum(without, read16(wanted, at)) ? read16(wanted, at) : without);
   }
   return value;

@@ -10,6 +10,7 @@ VIP = {4: "203.0.113.10", 6: "2001:db8:beef::10"}
 CLIENT = {4: "198.51.100.7", 6: "2001:db8:c11e::7"}
 MTU = 1600
 JUMBO_MTU = 9600
+NARROW_MTU = 1280
 PROTOCOL = {"TCP": 6, "UDP": 17, "SCTP": 132}
 
 
@@ -44,8 +45,8 @@ TUNNELS = {
 }
 
 
-def forwarding(tunnel: Tunnel) -> dict:
-    out = {}
+def forwarding(tunnel: Tunnel, too_big: str = "") -> dict:
+    out = {"too_big": too_big} if too_big and tunnel.outer else {}
     if tunnel.checksum:
         out["udp_checksum"] = True
     if tunnel.key is not None:
@@ -76,7 +77,7 @@ def gateway(name: str, services: list, arguments: list = (), mtu: int = MTU) -> 
     return out
 
 
-def tunnels(name: str = "tunnels", mtu: int = MTU, arguments=()) -> dict:
+def tunnels(name: str = "tunnels", mtu: int = MTU, arguments=(), too_big: str = "") -> dict:
     """Every tunnel on both VIPs, TCP and UDP."""
     services = []
     for tunnel in TUNNELS.values():
@@ -84,7 +85,7 @@ def tunnels(name: str = "tunnels", mtu: int = MTU, arguments=()) -> dict:
             for protocol in ("TCP", "UDP"):
                 to = backend(BACKEND[tunnel.outer or family], **({"mac": tunnel.mac} if tunnel.mac else {}))
                 services.append(service(f"{protocol.lower()}{family}-{tunnel.port}", VIP[family], protocol, tunnel.port,
-                                        tunnel.encap, [to], **forwarding(tunnel)))
+                                        tunnel.encap, [to], **forwarding(tunnel, too_big)))
     return gateway(name, services, arguments, mtu)
 
 
@@ -222,4 +223,5 @@ def balancing() -> dict:
 
 def all_gateways() -> list:
     vlans = [tunnels(f"VLAN {rule}", arguments=["--port-vlan", f"net_pcap0={rule}"]) for rule in VLAN_RULES]
-    return [tunnels(), tunnels("jumbo", JUMBO_MTU), *vlans, pools(), wide(), quic(), balancing()]
+    return [tunnels(), tunnels("jumbo", JUMBO_MTU), tunnels("narrow", NARROW_MTU),
+            tunnels("fragmenting", too_big="TOO_BIG_FRAGMENT"), *vlans, pools(), wide(), quic(), balancing()]
