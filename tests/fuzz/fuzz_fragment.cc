@@ -1,9 +1,8 @@
-// The fragment cache against a model that keeps a bit for every byte of four datagrams (few enough that none
+// The fragment cache against a model that keeps every part of four datagrams (few enough that none
 // is ever evicted; with an odd first byte there are 200, and the model only counts). Input: that byte, then
 // operations of six bytes: datagram, milliseconds that pass (in units of 16), offset / 8, length (both 2
 // bytes, little-endian; the top bit of the length: more fragments follow).
 #include <array>
-#include <bitset>
 #include <deque>
 #include <map>
 #include <optional>
@@ -23,11 +22,17 @@ constexpr std::uint8_t kFirstNowhere =
 
 struct Model {
   Nanoseconds born{};
-  std::bitset<kMaxDatagram + 1> covered;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> parts;
   std::uint32_t total = 0;
   enum { kWaiting, kKnownFlow, kNowhere, kDead } state = kWaiting;
 };
+
+// The parts do not overlap.
+bool is_complete(const Model& m) {
+  std::uint32_t bytes = 0;
+  for (const auto& [begin, end] : m.parts) bytes += end - begin;
+  return m.total != 0 && bytes == m.total;
+}
 
 // Made once, for its 1.7 MB cost more than an input; what one input left has long timed out when the next
 // begins.
@@ -87,7 +92,7 @@ class Run {
     if (verdict == kFirst && !many_) models_[number].state = nowhere ? Model::kNowhere : Model::kKnownFlow;
     if (verdict != kFirst && verdict != kKnown) return;
     cache_.finish(*datagram);
-    if (!many_ && models_[number].total != 0 && models_[number].covered.count() == models_[number].total) {
+    if (!many_ && is_complete(models_[number])) {
       models_.erase(number);
     }
   }
@@ -107,8 +112,10 @@ class Run {
     const std::pair range{part.offset, part.end()};
     const bool again = std::ranges::find(m.parts, range) != m.parts.end();
     bool overlaps = false, behind = false;
-    for (std::uint32_t i = part.offset; !again && i < part.end(); ++i) overlaps |= m.covered[i];
-    for (const auto& [begin, end] : m.parts) behind |= end > part.end();
+    for (const auto& [begin, end] : m.parts) {
+      overlaps |= !again && begin < part.end() && part.offset < end;
+      behind |= end > part.end();
+    }
     const bool second_end =
         !part.more && ((m.total != 0 && m.total != part.end()) || behind || (again && m.total == 0));
     const bool beyond_end = part.more && m.total != 0 && part.end() >= m.total;
@@ -119,7 +126,6 @@ class Run {
     if (!again) {
       if (m.parts.size() == kSeenRanges) return kRefused;
       m.parts.push_back(range);
-      for (std::uint32_t i = part.offset; i < part.end(); ++i) m.covered.set(i);
       if (!part.more) m.total = part.end();
     }
     if (m.state == Model::kNowhere) return kRefused;
