@@ -221,7 +221,38 @@ def balancing() -> dict:
     return gateway("balancing", services)
 
 
+@dataclass(frozen=True)
+class NatTarget:
+    port: int
+    address: str
+    backend_port: int = 0  # 0: the service's own
+    proxy: bool = False
+
+
+NAT_ADDRESS = {4: "192.0.2.100", 6: "2001:db8:ff::100"}
+NAT = {
+    "NAT to IPv4": NatTarget(80, "10.0.4.1"),
+    "NAT to IPv6": NatTarget(81, "2001:db8:4::1"),
+    "NAT to IPv4, other port": NatTarget(82, "10.0.4.1", 8080),
+    "NAT to IPv6, other port": NatTarget(83, "2001:db8:4::1", 8443),
+    "NAT to IPv4 with PROXY": NatTarget(84, "10.0.4.2", 8080, True),
+    "NAT to IPv6 with PROXY": NatTarget(85, "2001:db8:4::2", 0, True),
+}
+
+
+def nat() -> dict:
+    services = []
+    for family in (4, 6):
+        for target in NAT.values():
+            for protocol in ("TCP", "UDP") if not target.proxy else ("TCP",):
+                to = backend(target.address, **({"port": target.backend_port} if target.backend_port else {}))
+                more = {"forwarding": {"proxy_protocol": True}} if target.proxy else {}
+                services.append(service(f"{protocol.lower()}{family}-{target.port}", VIP[family], protocol, target.port,
+                                        "NAT", [to], **more))
+    return gateway("nat", services, [word for to in NAT_ADDRESS.values() for word in ("--nat-source", to)])
+
+
 def all_gateways() -> list:
     vlans = [tunnels(f"VLAN {rule}", arguments=["--port-vlan", f"net_pcap0={rule}"]) for rule in VLAN_RULES]
     return [tunnels(), tunnels("jumbo", JUMBO_MTU), tunnels("narrow", NARROW_MTU),
-            tunnels("fragmenting", too_big="TOO_BIG_FRAGMENT"), *vlans, pools(), wide(), quic(), balancing()]
+            tunnels("fragmenting", too_big="TOO_BIG_FRAGMENT"), *vlans, pools(), wide(), quic(), balancing(), nat()]

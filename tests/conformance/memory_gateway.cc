@@ -64,6 +64,7 @@ MemoryGateway::MemoryGateway(const Gateway& gateway)
       flows_(make_flows()),
       counters_(kMaxServiceIndexes, kMaxServiceIndexes),
       publisher_(quiescence_, std::vector<LcoreCounters*>{&counters_}),
+      compiler_(settings_of(gateway).engine.rare.nat.addresses),
       pipeline_(flows_, counters_, settings_of(gateway).engine.rare) {
   publish(gateway);
 }
