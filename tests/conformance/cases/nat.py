@@ -7,6 +7,8 @@ from gateways import CLIENT, GATEWAY_MAC, NAT, NAT_ADDRESS, NEIGHBOUR_MAC, ROUTE
 from scapy.all import ICMP, IP, TCP, UDP, Ether, ICMPv6PacketTooBig, IPv6, Raw, raw
 from table import Expected, Fill, Free, Sent, Step, case, number_of, steps_case
 
+from cases.icmp import answer, echo, reply
+
 TOPIC = "nat"
 ETHER_TYPE = {4: 0x0800, 6: 0x86DD}
 IP_SIZE = {4: 20, 6: 40}
@@ -268,6 +270,36 @@ def errors_of_both_sides():
                 Step([sent], [Expected([_link(GATEWAY_MAC, ROUTER_MAC, family) + raw(to_outside)])], {"forwarded": 1})])
 
 
+def tags_of_the_client():
+    """An answer goes back as the client's packets came; to the backend they leave as by any port that keeps tags."""
+    for name in ("NAT to IPv4", "NAT to IPv6"):
+        for family in (4, 6):
+            for kind, tags in (("802.1Q", "81000064"), ("QinQ", "88a800c881000064")):
+                tags = bytes.fromhex(tags)
+                what = f"IPv{family} client under {kind} to {name}"
+                f = Flow(what, family, name)
+
+                def tagged(whole):
+                    return whole[:12] + tags + whole[12:]
+
+                def moved_by_tags(expected):
+                    free = [Free(x.name, x.at + len(tags), x.mask, [c + len(tags) for c in x.checksums], x.least)
+                            for x in expected.free]
+                    return Expected([tagged(w) for w in expected.any_of], expected.flow, free)
+
+                out, back = f.out(f.client(flags="S")), f.back(f.backend(flags="SA"))
+                steps_case(TOPIC, what, "nat", [
+                    Step([tagged(out.send[0])], [moved_by_tags(out.expect[0])], {"forwarded": 1}),
+                    Step(back.send, [moved_by_tags(back.expect[0])], {"forwarded": 1})])
+
+
+def echo_to_a_translated_vip():
+    for family in (4, 6):
+        case(TOPIC, f"IPv{family} echo to a VIP whose services are translated", "nat",
+             [frame(family, ip(family) / echo(family, 5, 5, b"nat"))], [answer(family, reply(family, 5, 5, b"nat"))],
+             "answered")
+
+
 def checksums_of_zero():
     """RFC 768: none; RFC 7915 section 4.5: IPv6 needs one, so it is computed."""
     for name in ("NAT to IPv4", "NAT to IPv6"):
@@ -291,6 +323,8 @@ def options_stay_within_a_family():
 
 
 def write():
+    tags_of_the_client()
+    echo_to_a_translated_vip()
     errors_of_both_sides()
     checksums_of_zero()
     options_stay_within_a_family()

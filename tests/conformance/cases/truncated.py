@@ -27,6 +27,18 @@ def every_boundary():
         case(TOPIC, f"{kind.name} without its last byte", "tunnels", [kind.frame[:-1]], [], "dropped_truncated")
 
 
+def every_boundary_behind_tags():
+    for name, tags in (("802.1Q", "81000064"), ("QinQ", "88a800c881000064")):
+        tags = bytes.fromhex(tags)
+        for kind in kinds(TOPIC + name):
+            for header in kind.headers[1:]:
+                for place, size in _places(header).items():
+                    cut = kind.frame[:size]
+                    # The kernel of the wire takes the outer tag off, if something stands behind it.
+                    case(TOPIC, f"{kind.name} {place} {header.name} under {name}", "tunnels",
+                         [cut[:12] + tags + cut[12:]], [], "dropped_truncated", memory_only=size + len(tags) < 20)
+
+
 def others_packets_are_not_ours_to_judge():
     for family, stranger in ((4, "203.0.113.99"), (6, "2001:db8:beef::99")):
         packet = ip(family, dst=stranger) / tcp(TOPIC, 80)
@@ -38,4 +50,5 @@ def others_packets_are_not_ours_to_judge():
 
 def write():
     every_boundary()
+    every_boundary_behind_tags()
     others_packets_are_not_ours_to_judge()

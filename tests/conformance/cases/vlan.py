@@ -3,7 +3,10 @@ came with, and is otherwise treated as if it had none."""
 from frames import by_tunnel, frame, ip, some, tcp, udp
 from gateways import TUNNELS
 from kinds import kinds
-from table import Expected, Free, case
+from table import Expected, Free, Step, case, steps_case
+
+from cases.fragments import datagram, parts
+from cases.icmp import answer, echo, reply
 
 TOPIC = "vlan"
 MACS = 12
@@ -89,6 +92,34 @@ def others():
     case(TOPIC, "three tags", "tunnels", [tagged(three, frame(4, ip(4) / tcp("three", 80)))], [], "not_vip")
 
 
+def answers():
+    """They go back the way that the question came."""
+    for name, tags in TAGS.items():
+        for family in (4, 6):
+            request = frame(family, ip(family) / echo(family, 7, 7, b"tagged"))
+            back = answer(family, reply(family, 7, 7, b"tagged"))
+            case(TOPIC, f"IPv{family} echo under {name}", "tunnels", [tagged(tags, request)], [tagged(tags, back)],
+                 "answered")
+            for rule in ("strip", "300"):
+                case(TOPIC, f"IPv{family} echo under {name} by a port of rule {rule}", f"VLAN {rule}",
+                     [tagged(tags, request)], [tagged(tags, back)], "answered")
+
+
+def held_fragments():
+    """What waited leaves as it would have left at once."""
+    to = "GUE over IPv4"
+    for name in ("802.1Q", "QinQ with priorities"):
+        tags = TAGS[name]
+        for family in (4, 6):
+            what = f"IPv{family} fragments in reverse order under {name}"
+            first, second, third = parts(family, datagram(family, what, 80))
+            steps_case(TOPIC, what, "tunnels", [
+                Step([tagged(tags, frame(family, third))], [], {"held_fragment": 1}),
+                Step([tagged(tags, frame(family, second))], [], {"held_fragment": 1}),
+                Step([tagged(tags, frame(family, first))],
+                     [tagged_too(tags, by_tunnel(to, p, flow="one")) for p in (first, third, second)], {"forwarded": 1})])
+
+
 def by_rule():
     """What leaves is tagged as the port wants it; what came without a tag leaves without one."""
     leaves = {"strip": b"", "300": tag(300), "400.300": tag(400, kind=0x88A8) + tag(300)}
@@ -107,6 +138,8 @@ def by_rule():
 
 
 def write():
+    answers()
+    held_fragments()
     by_rule()
     kept()
     every_kind_of_packet()
