@@ -49,7 +49,8 @@ _NAT = [("nat4", "203.0.113.20", 4), ("nat6", "2001:db8:ffff::20", 6),
 
 def nat(run_: Run) -> None:
     """HTTP through NAT to another port, v4, v6, NAT64 and NAT46; the PROXY protocol tells the client's address."""
-    documents = [_service(name, vip, "tcp", 80, "nat", family, forwarding={"proxy_protocol": True}, port=PROXY_PORT)
+    documents = [_service(name, vip, "tcp", 80, "nat", family, forwarding={"proxy_protocol": True},
+                          backend_port=PROXY_PORT)
                  for name, vip, family in _NAT]
     with _extra_services(documents, [vip for _, vip, _ in _NAT]):
         run_.go_on(0.5)
@@ -221,11 +222,12 @@ def quic(run_: Run) -> None:
 
 # --- parts --------------------------------------------------------------------------------------------------
 
-def _service(name: str, vip: str, protocol: str, port: int, encap: str, family: int, **more: Any) -> dict:
-    """A service over all backends with equal weights; `port=` within `more` is the backends'."""
-    backend_port = {"port": more.pop("port")} if "port" in more else {}
+def _service(name: str, vip: str, protocol: str, port: int, encap: str, family: int, *, backend_port: int | None = None,
+             **more: Any) -> dict:
+    """A service over all backends with equal weights."""
+    own = {"port": backend_port} if backend_port else {}
     return {"id": name, "vip": vip, "protocol": protocol, "port": port, "encap": encap, **more,
-            "backends": [{"id": b.name, "address": b.ipv4 if family == 4 else b.ipv6, **backend_port} for b in BACKENDS]}
+            "backends": [{"id": b.name, "address": b.ipv4 if family == 4 else b.ipv6, **own} for b in BACKENDS]}
 
 
 @contextlib.contextmanager
@@ -235,7 +237,7 @@ def _extra_services(documents: list[dict], vips: list[str]) -> Iterator[None]:
         for document in documents:
             rest.call("PUT", f"/services/{document['id']}", document)
         processes.wait_for_generation()
-        processes.wait_for_nodes()
+        processes.wait_for_nodes({d["vip"] for d in documents if d["encap"] != "nat"})
         names = [g.name for g in GATEWAYS]
         for vip in vips:
             wait_until(f"a route at the router to {vip} over {' and '.join(names)}",

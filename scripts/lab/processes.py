@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import certificates, network, rest, routing
+from . import certificates, network, rest, routing, topology
 from .system import BUILD, GATEWAY_PRIORITY, RUN, LabError, pid_of, run, spawn, stop, wait_until
 from .topology import BACKENDS, CTL, GATEWAYS, SERVICES, Host
 
@@ -35,10 +35,11 @@ def start_node(h: Host) -> None:
 
 
 def start_dataplane(g: Host) -> None:
+    nat = [word for source in topology.NAT_SOURCES[g.name] for word in ("--nat-source", source)]
     # sleep:50: two gateways, a router and three backends share two cores here; a gateway host would spin.
     spawn(f"{g.name}-dataplane", [*GATEWAY_PRIORITY, str(BIN / "penstock-dataplane"), "--port", "net_af_xdp0,iface=eth0",
                                   "--idle", "sleep:50", "--socket", str(_socket(g)), "--memory-mb", "128",
-                                  "--lcores", "0" if g.name == "gw1" else "1"], ns=g.namespace)
+                                  "--lcores", "0" if g.name == "gw1" else "1", *nat], ns=g.namespace)
 
 
 def start_gateway_agent(g: Host) -> None:
@@ -94,15 +95,14 @@ def _all_current() -> bool:
     return all(g.get("generation") == newest for g in gateways if g.get("connected"))
 
 
-def wait_for_nodes(deadline_seconds: float = 15) -> None:
-    """Every node carries the VIPs of the newest generation."""
-    wait_until("all nodes to run the newest generation", _nodes_current, deadline_seconds,
+def wait_for_nodes(vips: set[str], deadline_seconds: float = 15) -> None:
+    """Every node serves these VIPs. NAT services are none of a node's business."""
+    def serving() -> bool:
+        nodes = rest.call("GET", "/nodes")["items"]
+        return all(vips <= {s["vip"] for s in n["services"]} for n in nodes if n.get("connected"))
+
+    wait_until(f"all nodes to serve {', '.join(sorted(vips))}", serving, deadline_seconds,
                logs=[f"{b.name}-node" for b in BACKENDS])
-
-
-def _nodes_current() -> bool:
-    newest = rest.call("GET", "/status")["generation"]
-    return all(n.get("generation") == newest for n in rest.call("GET", "/nodes")["items"] if n.get("connected"))
 
 
 def _connected(path: str, hosts: list[Host]) -> bool:
