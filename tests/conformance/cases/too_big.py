@@ -4,7 +4,7 @@ section 7.1). The quote: RFC 1812 section 4.3.2.3, RFC 4443 section 2.4."""
 from frames import by_tunnel, frame, ip, overhead, some, tcp, udp
 from gateways import CLIENT, GATEWAY_MAC, MTU, NARROW_MTU, ROUTER_MAC, TUNNELS, VIP
 from scapy.all import ICMP, IP, Ether, ICMPv6PacketTooBig, IPv6, IPv6ExtHdrFragment, Raw, fragment, raw
-from table import Expected, Free, Step, case, steps_case
+from table import Expected, Free, Sent, Step, case, steps_case
 
 TOPIC = "too_big"
 IP_AND_UDP = {4: 28, 6: 48}
@@ -81,6 +81,15 @@ def longer_ones():
         case(TOPIC, what, "tunnels", [frame(family, packet)], [told(family, packet, fits)], "answered")
 
 
+def longer_than_a_buffer():
+    fits = MTU - overhead("GUE over IPv4")
+    for family in (4, 6):
+        what = f"IPv{family} of 2500 bytes in two segments"
+        packet = datagram(family, what, 80, 2500)
+        case(TOPIC, what, "tunnels", [Sent(frame(family, packet), first_segment=2048)], [told(family, packet, fits)],
+             "answered")
+
+
 def under_tags():
     for kind, tags in (("802.1Q", "81000064"), ("QinQ", "88a800c881000064")):
         tags = bytes.fromhex(tags)
@@ -149,6 +158,7 @@ def answers_are_limited():
 def write():
     one_byte_too_long()
     longer_ones()
+    longer_than_a_buffer()
     under_tags()
     fragments_where_the_sender_allows_them()
     fragments_where_the_pool_wants_them()
