@@ -160,9 +160,10 @@ void declare(CLI::App& app, Flags& flags, DataplaneSettings& out) {
                  "PORT,mac=M[,source_v4=A][,source_v6=A][,mtu=N]: for a port without a kernel interface")
       ->allow_extra_args(false)
       ->check(checked_by(parse_static_next_hop));
-  app.add_option(
-         "--port-vlan", flags.port_vlans,
-         "PORT=keep|strip|ID[.ID]: the VLAN tags of tagged packets that leave by this port; else keep")
+  app.add_option("--port-vlan", flags.port_vlans,
+                 "PORT=keep|strip|ID[.ID]: the VLAN tags of tagged packets that leave by this port; else "
+                 "keep. An AF_XDP "
+                 "port takes tagged packets only if it is named here")
       ->allow_extra_args(false)
       ->check(checked_by(parse_port_vlan));
   app.add_option("--source-v4", flags.source_v4, "Outer IPv4 source instead of the kernel's choice")
@@ -196,6 +197,9 @@ void interpret(const Flags& flags, DataplaneSettings& out) {
     out.static_next_hops.push_back(parse_static_next_hop(text).value());
   }
   out.engine.rare.vlan_rules = vlan_rules(flags);
+  for (const auto& text : flags.port_vlans) {
+    out.engine.tagged_ports.push_back(parse_port_vlan(text).value().port);
+  }
   if (!flags.source_v4.empty()) out.source_v4 = parse_source_v4(flags.source_v4).value();
   if (!flags.source_v6.empty()) out.source_v6 = parse_source_v6(flags.source_v6).value();
   for (const auto& text : flags.nat_sources) {

@@ -195,6 +195,10 @@ class Engine::Impl {
       auto port = Port::probe(device, queues());
       if (!port) return port.error();
       mtu = std::max(mtu, (*port)->mtu());
+      const auto& tagged = settings_.tagged_ports;
+      if ((*port)->steering() != nullptr &&
+          std::find(tagged.begin(), tagged.end(), device.name) != tagged.end())
+        (*port)->steering()->want_tagged_frames();
       ports_.push_back(std::move(port).value());
     }
     auto buffers = make_buffers(buffer_count(ports_.size()), mtu);

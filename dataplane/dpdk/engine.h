@@ -35,6 +35,8 @@ struct EngineSettings {
   std::uint64_t memory_mb = 0;  // 0 = what flows and buffers need
   bool no_huge = false;
   std::size_t flows_per_lcore = 1'000'000;
+  /// Of the AF_XDP ports here, by name, VLAN-tagged frames of the VIPs are taken as well.
+  std::vector<std::string> tagged_ports;
   RareSettings rare;  // of `nat` the addresses and flows; its ports are positions in `ports`
   std::size_t buffers_per_queue = kDefaultBuffersPerQueue;
   std::vector<std::string> eal_extra;

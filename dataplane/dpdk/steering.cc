@@ -180,10 +180,13 @@ Status Steering::attach_maps() {
   return set_mac(mac);
 }
 
+void Steering::want_tagged_frames() { vlan_tags_ = PENSTOCK_STEER_MAX_VLAN_TAGS; }
+
 Status Steering::set_mac(const MacAddr& mac) {
   const __u32 zero = 0;
   steer_interface value{};
   std::copy(mac.bytes.begin(), mac.bytes.end(), value.mac);
+  value.vlan_tags = vlan_tags_;
   if (bpf_map_update_elem(interface_fd_, &zero, &value, BPF_ANY) != 0) {
     return system_error("telling the steering program its MAC");
   }

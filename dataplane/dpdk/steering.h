@@ -38,6 +38,10 @@ class Steering {
   /// What to give to the driver as xdp_prog=.
   [[nodiscard]] std::string program_path() const;
 
+  /// VIP frames under up to two VLAN tags come to the port, too; otherwise they are the kernel's. Before
+  /// attach_maps().
+  void want_tagged_frames();
+
   /// After the driver has attached the program: finds its maps and tells it the interface's MAC.
   Status attach_maps();
 
@@ -55,6 +59,7 @@ class Steering {
 
   std::string interface_;
   int ifindex_ = 0;
+  std::uint8_t vlan_tags_ = 0;
   std::uint32_t program_id_ = 0;  // of the attached program; 0 before attach_maps()
   int claim_fd_ = -1;
   int object_fd_ = -1;

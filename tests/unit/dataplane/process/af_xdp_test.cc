@@ -16,18 +16,23 @@ class AfXdpTest : public ::testing::Test {
     gateway_mac_ = mac_of_interface("gw0");
     wire_ = std::make_unique<PeerWire>(hosts_);
   }
-  std::unique_ptr<DataplaneProcess> start(const std::string& log = "log") {
-    return std::make_unique<DataplaneProcess>(
-        std::vector<std::string>{"--port", "net_af_xdp0,iface=gw0", "--no-huge", "--socket", socket_,
-                                 "--flows", "10000", "--idle", "sleep:50"},
-        directory_.file(log));
+  std::unique_ptr<DataplaneProcess> start(const std::string& log = "log",
+                                          const std::vector<std::string>& more = {}) {
+    std::vector<std::string> flags{
+        "--port",  "net_af_xdp0,iface=gw0", "--no-huge", "--socket", socket_, "--flows", "10000", "--idle",
+        "sleep:50"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    return std::make_unique<DataplaneProcess>(flags, directory_.file(log));
   }
   /// Sends SYNs until one comes back encapsulated to `destination`.
-  std::optional<GueFrame> syn_arrives_at(const MacAddr& destination, double seconds = 10) {
+  std::optional<GueFrame> syn_arrives_at(const MacAddr& destination, double seconds = 10,
+                                         const Frame& tag = {}) {
     std::optional<GueFrame> seen;
     eventually(
         [&] {
-          wire_->send(tcp_syn(wire_->mac, gateway_mac_, "10.77.0.2", kVip, ++port_, 80));
+          Frame syn = tcp_syn(wire_->mac, gateway_mac_, "10.77.0.2", kVip, ++port_, 80);
+          syn.insert(syn.begin() + 12, tag.begin(), tag.end());
+          wire_->send(syn);
           const auto frame = wire_->receive(
               [&](const Frame& f) {
                 const GueFrame gue = read_gue(f);
@@ -183,6 +188,24 @@ TEST_F(AfXdpTest, SecondDataplaneOnTheInterfaceIsRefusedAndTheFirstGoesOn) {
       << second.log();
   EXPECT_TRUE(program_attached());
   EXPECT_TRUE(syn_arrives_at(wire_->mac)) << first->log();
+}
+
+TEST_F(AfXdpTest, TaggedFramesOfAVipAreTakenOnlyByAPortWithAVlanRule) {
+  const Frame tag{0x81, 0x00, 0x00, 0x64};
+  auto plain = start();
+  DataplaneClient client(socket_);
+  ASSERT_TRUE(client.connected()) << plain->log();
+  ASSERT_TRUE(client.apply(one_service(1, "10.77.0.2")).accepted());
+  ASSERT_TRUE(syn_arrives_at(wire_->mac)) << plain->log();
+  EXPECT_FALSE(syn_arrives_at(wire_->mac, 1, tag)) << "the tag's sub-interface is the kernel's";
+  ASSERT_EQ(plain->terminate(), 0);
+
+  auto tagged = start("tagged", {"--port-vlan", "net_af_xdp0=strip"});
+  DataplaneClient second(socket_);
+  ASSERT_TRUE(second.connected()) << tagged->log();
+  ASSERT_TRUE(second.apply(one_service(1, "10.77.0.2")).accepted());
+  EXPECT_TRUE(syn_arrives_at(wire_->mac, 10, tag)) << tagged->log();
+  EXPECT_EQ(tagged->terminate(), 0);
 }
 
 TEST_F(AfXdpTest, MissingInterfaceIsRefused) {
