@@ -209,6 +209,8 @@ def quic(run_: Run) -> None:
             sources = [CLIENT.ipv4, CLIENT.ipv4, _SECOND_CLIENT]  # an address with a new port, then a new address
             result = json.loads(run([*_PYTHON, str(_HERE / "quic_peer.py"), "client", _QUIC_VIP, str(_QUIC_PORT),
                                      str(connections), *sources], ns=CLIENT.namespace, timeout=25))
+            if captures := _quic_captures():
+                _replay(run_, captures)
     finally:
         run(["ip", "addr", "del", f"{_SECOND_CLIENT}/24", "dev", "eth0"], ns=CLIENT.namespace, check=False)
     run_.event(f"QUIC: {result}")
@@ -218,6 +220,21 @@ def quic(run_: Run) -> None:
     run_.figures.add("quic_moved", result["moved"], "to another backend", at_most=0)
     run_.figures.add("quic_lost", result["lost"], "datagrams", at_most=0)
     run_.go_on(1)
+
+
+# Handshakes of real clients. The captures are no part of the project: without them the scenario goes without.
+def _quic_captures() -> list[str]:
+    folder = _HERE.parents[1].parent / "shared" / "data" / "pcap-zeek" / "quic"
+    return [str(file) for file in sorted(folder.glob("*.pcap*"))]
+
+
+def _replay(run_: Run, captures: list[str]) -> None:
+    result = json.loads(run([*_PYTHON, str(_HERE / "quic_peer.py"), "replay", _QUIC_VIP, str(_QUIC_PORT), CLIENT.ipv4,
+                             *captures], ns=CLIENT.namespace, timeout=40))
+    run_.event(f"QUIC of {len(captures)} captures: {result}")
+    run_.figures.add("quic_replayed", result["connections"], "connections of real clients", at_least=1)
+    run_.figures.add("quic_replayed_split", result["split"], "over several backends", at_most=0)
+    run_.figures.add("quic_replayed_lost", result["lost"], f"of {result['datagrams']} datagrams", at_most=0)
 
 
 # --- parts --------------------------------------------------------------------------------------------------

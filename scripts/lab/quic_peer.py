@@ -4,6 +4,8 @@ connection ID. No cryptography: what a load balancer sees of a connection is its
     quic_peer.py server ADDRESS PORT NAME ID     answers each datagram with NAME; its connection IDs carry ID (hexadecimal)
     quic_peer.py client VIP PORT N SOURCE...     opens N connections from the first SOURCE, goes on from each other one;
                                                  prints {"opened": {NAME: n}, "kept": n, "moved": n, "lost": n}
+    quic_peer.py replay VIP PORT SOURCE FILE...  sends what the clients of these captures sent, each connection from a port
+                                                 of its own; prints {"connections": n, "datagrams": n, "split": n, "lost": n}
 """
 from __future__ import annotations
 
@@ -46,6 +48,45 @@ def _exchange(vip: str, port: int, source: str, datagram: bytes) -> bytes | None
             return None
 
 
+_REPLAYED = 40  # datagrams of each connection: its handshake and the beginning of its data
+_FITTING = 1400  # octets; what is longer meets the tunnel's MTU, which is another scenario's matter
+
+
+def _clients_datagrams(files: list[str]) -> list[list[bytes]]:
+    """Of real browsers and of curl: the datagrams of each client of the captures, in order."""
+    from scapy.all import IP, UDP, IPv6, rdpcap  # slow to import, and not needed by the other modes
+    connections: dict[tuple, list[bytes]] = {}
+    for file in files:
+        for packet in rdpcap(file):
+            network = packet.getlayer(IP) or packet.getlayer(IPv6)
+            if network is None or UDP not in packet or packet[UDP].dport != 443:
+                continue
+            payload = bytes(packet[UDP].payload)
+            if 0 < len(payload) <= _FITTING:
+                connections.setdefault((file, network.src, packet[UDP].sport), []).append(payload)
+    return [datagrams[:_REPLAYED] for datagrams in connections.values() if datagrams[0][0] & 0x80]
+
+
+def replay(vip: str, port: int, source: str, files: list[str]) -> dict[str, int]:
+    datagrams = split = lost = 0
+    connections = _clients_datagrams(files)
+    for sent in connections:
+        names = set()
+        with socket.socket(_family(vip), socket.SOCK_DGRAM) as s:
+            s.settimeout(1.0)
+            s.bind((source, 0))
+            s.connect((vip, port))
+            for datagram in sent:
+                datagrams += 1
+                s.send(datagram)
+                try:
+                    names.add(s.recv(2048)[_ID_LENGTH:].rstrip(b"+"))
+                except OSError:
+                    lost += 1
+        split += len(names) != 1
+    return {"connections": len(connections), "datagrams": datagrams, "split": split, "lost": lost}
+
+
 def converse(vip: str, port: int, connections: int, sources: list[str]) -> dict[str, object]:
     opened: Counter[str] = Counter()
     kept = moved = lost = 0
@@ -72,5 +113,7 @@ def converse(vip: str, port: int, connections: int, sources: list[str]) -> dict[
 
 if sys.argv[1] == "server":
     serve(sys.argv[2], int(sys.argv[3]), sys.argv[4], bytes.fromhex(sys.argv[5]))
+elif sys.argv[1] == "replay":
+    print(json.dumps(replay(sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5:])))
 else:
     print(json.dumps(converse(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:])))
