@@ -87,6 +87,57 @@ void gateway_families(std::string& out, const std::vector<ObservedGateway>& gate
   }
 }
 
+void gateway_outcomes(std::string& out, const std::vector<ObservedGateway>& gateways) {
+  Family outcomes(out, "penstock_gateway_outcomes_total", "counter",
+                  "Packets that the gateway received, by what became of them.");
+  for (const ObservedGateway& g : gateways) {
+    if (!g.connected || !g.status) continue;
+    for (const proto::OutcomeCount& o : g.status->stats().outcomes()) {
+      outcomes.sample({{"gateway", g.id}, {"outcome", o.outcome()}}, o.packets());
+    }
+  }
+}
+
+struct LcoreMetric {
+  const char* name;
+  const char* type;
+  const char* help;
+  std::uint64_t (proto::LcoreStats::*value)() const;
+};
+
+constexpr LcoreMetric kLcoreMetrics[] = {
+    {"penstock_lcore_flows", "gauge", "Entries in the flow table.", &proto::LcoreStats::flows},
+    {"penstock_lcore_flow_capacity", "gauge", "Flows that the table holds.",
+     &proto::LcoreStats::flow_capacity},
+    {"penstock_lcore_flow_table_full_total", "counter",
+     "Packets balanced without a flow entry for want of room.", &proto::LcoreStats::flow_table_full},
+    {"penstock_lcore_busy_cycles_total", "counter", "Cycles of polls that found packets.",
+     &proto::LcoreStats::busy_cycles},
+    {"penstock_lcore_idle_cycles_total", "counter", "Cycles of polls that found none.",
+     &proto::LcoreStats::idle_cycles},
+    {"penstock_lcore_fragments_released_total", "counter",
+     "Held fragments sent behind the first one of their datagram.", &proto::LcoreStats::fragments_released},
+    {"penstock_lcore_fragments_lost_total", "counter", "Held fragments whose first one never came.",
+     &proto::LcoreStats::fragments_lost},
+    {"penstock_lcore_extra_frames_sent_total", "counter",
+     "Frames sent beyond those received, such as fragments.", &proto::LcoreStats::extra_sent},
+    {"penstock_lcore_extra_frames_dropped_total", "counter", "Of these, those that the port did not take.",
+     &proto::LcoreStats::extra_dropped},
+};
+
+void lcore_families(std::string& out, const std::vector<ObservedGateway>& gateways) {
+  for (const LcoreMetric& metric : kLcoreMetrics) {
+    Family family(out, metric.name, metric.type, metric.help);
+    for (const ObservedGateway& g : gateways) {
+      if (!g.connected || !g.status) continue;
+      for (const proto::LcoreStats& lcore : g.status->stats().lcores()) {
+        const std::string number = std::to_string(lcore.lcore());
+        family.sample({{"gateway", g.id}, {"lcore", number}}, (lcore.*metric.value)());
+      }
+    }
+  }
+}
+
 void node_families(std::string& out, const std::vector<ObservedNode>& nodes) {
   Family connected(out, "penstock_node_connected", "gauge", "1 while the node's session is up.");
   for (const ObservedNode& n : nodes) connected.sample({{"node", n.id}}, n.connected ? 1 : 0);
@@ -109,6 +160,8 @@ std::string metrics_text(std::uint64_t generation, const std::vector<ObservedGat
   std::string out;
   Family(out, "penstock_generation", "gauge", "Generation of the desired state.").sample({}, generation);
   gateway_families(out, gateways);
+  gateway_outcomes(out, gateways);
+  lcore_families(out, gateways);
   backend_counter(
       out, "penstock_service_packets_total", "Packets sent to a backend.",
       [](const proto::BackendStats& b) -> std::uint64_t { return b.packets(); }, gateways);

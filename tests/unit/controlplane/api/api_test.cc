@@ -325,6 +325,33 @@ TEST_F(ApiTest, StatsAreSummedOverTheGateways) {
   EXPECT_EQ(call("GET", "/api/v1/status").json()["gateways_connected"], 2);
 }
 
+TEST_F(ApiTest, MetricsTellWhatEachLcoreHoldsAndWhatBecameOfItsPackets) {
+  GatewayClient gw1(*streams_);
+  ASSERT_TRUE(gw1.say(gateway_hello("gw1")));
+  proto::GatewayReport report;
+  report.set_gateway("gw1");
+  auto* stats = report.mutable_status()->mutable_stats();
+  auto* outcome = stats->add_outcomes();
+  outcome->set_outcome("dropped_fragment");
+  outcome->set_packets(3);
+  auto* lcore = stats->add_lcores();
+  lcore->set_lcore(1);
+  lcore->set_flows(17);
+  lcore->set_fragments_lost(5);
+  ASSERT_TRUE(gw1.say(report));
+  ASSERT_TRUE(shows("/api/v1/gateways/gw1", "/connected", true));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  std::string text;
+  do {
+    text = call("GET", "/metrics").body;
+  } while (text.find("penstock_lcore_flows{") == std::string::npos &&
+           std::chrono::steady_clock::now() < deadline);
+  EXPECT_THAT(text, HasSubstr("penstock_lcore_flows{gateway=\"gw1\",lcore=\"1\"} 17\n"));
+  EXPECT_THAT(text, HasSubstr("penstock_lcore_fragments_lost_total{gateway=\"gw1\",lcore=\"1\"} 5\n"));
+  EXPECT_THAT(text,
+              HasSubstr("penstock_gateway_outcomes_total{gateway=\"gw1\",outcome=\"dropped_fragment\"} 3\n"));
+}
+
 TEST_F(ApiTest, NodesAreShown) {
   NodeClient be1(*streams_);
   ASSERT_TRUE(be1.say(node_hello("be1", "10.0.31.2")));
