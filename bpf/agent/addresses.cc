@@ -17,20 +17,8 @@
 namespace penstock {
 namespace {
 
-constexpr std::uint8_t kOurProtocol = 99;  // as penstock-gateway's routes
 constexpr const char* kOurLabel = "lo:penstock";
 constexpr std::uint32_t kForever = 0xffffffff;
-
-IpAddr address_of(int family, const nlattr* attribute) {
-  if (family == AF_INET) {
-    Ipv4Addr v4;
-    nla_memcpy(v4.bytes.data(), attribute, 4);
-    return v4;
-  }
-  Ipv6Addr v6;
-  nla_memcpy(v6.bytes.data(), attribute, 16);
-  return v6;
-}
 
 struct Message {
   explicit Message(nl_msg* m) : raw(m) {}
@@ -42,17 +30,11 @@ struct Message {
 
 }  // namespace
 
-void Addresses::Close::operator()(nl_sock* socket) const { nl_socket_free(socket); }
-
 Result<Addresses> Addresses::open() {
+  auto netlink = LoopbackNetlink::open();
+  if (!netlink) return netlink.error();
   Addresses self;
-  self.socket_.reset(nl_socket_alloc());
-  if (self.socket_ == nullptr) return internal_error("out of memory for a netlink socket");
-  if (const int rc = nl_connect(self.socket_.get(), NETLINK_ROUTE); rc < 0) {
-    return unavailable(std::string("cannot open rtnetlink: ") + nl_geterror(rc));
-  }
-  self.loopback_ = if_nametoindex("lo");
-  if (self.loopback_ == 0) return unavailable("there is no loopback interface 'lo' to carry the VIPs");
+  self.netlink_ = std::move(*netlink);
   return self;
 }
 
@@ -62,7 +44,7 @@ Result<std::vector<Addresses::Entry>> Addresses::list(unsigned ifindex) {
     std::vector<Entry> entries;
   } walk{ifindex, {}};
   ifaddrmsg request{};
-  if (const int rc = nl_send_simple(socket_.get(), RTM_GETADDR, NLM_F_DUMP, &request, sizeof request);
+  if (const int rc = nl_send_simple(netlink_.socket.get(), RTM_GETADDR, NLM_F_DUMP, &request, sizeof request);
       rc < 0) {
     return unavailable(std::string("cannot ask for addresses: ") + nl_geterror(rc));
   }
@@ -82,13 +64,13 @@ Result<std::vector<Addresses::Entry>> Addresses::list(unsigned ifindex) {
     Entry entry;
     entry.address = address_of(ifa->ifa_family, address);
     entry.prefix = ifa->ifa_prefixlen;
-    entry.ours = attributes[IFA_PROTO] != nullptr && nla_get_u8(attributes[IFA_PROTO]) == kOurProtocol;
+    entry.ours = attributes[IFA_PROTO] != nullptr && nla_get_u8(attributes[IFA_PROTO]) == kOurNetlinkProtocol;
     entry.global = ifa->ifa_scope == RT_SCOPE_UNIVERSE || ifa->ifa_scope == RT_SCOPE_SITE;
     w.entries.push_back(entry);
     return NL_OK;
   };
-  nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_CUSTOM, on_message, &walk);
-  if (const int rc = nl_recvmsgs_default(socket_.get()); rc < 0) {
+  nl_socket_modify_cb(netlink_.socket.get(), NL_CB_VALID, NL_CB_CUSTOM, on_message, &walk);
+  if (const int rc = nl_recvmsgs_default(netlink_.socket.get()); rc < 0) {
     return unavailable(std::string("cannot read addresses: ") + nl_geterror(rc));
   }
   return std::move(walk.entries);
@@ -113,7 +95,7 @@ Status Addresses::change(int message_type, const IpAddr& vip) {
   ifaddrmsg ifa{};
   ifa.ifa_family = vip.is_v4() ? AF_INET : AF_INET6;
   ifa.ifa_prefixlen = vip.is_v4() ? 32 : 128;
-  ifa.ifa_index = loopback_;
+  ifa.ifa_index = netlink_.index;
   ifa.ifa_scope = vip.is_v4() ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
   ifa_cacheinfo lifetime{};
   lifetime.ifa_valid = kForever;
@@ -122,21 +104,21 @@ Status Addresses::change(int message_type, const IpAddr& vip) {
               nla_put(message.raw, IFA_LOCAL, static_cast<int>(vip.size()), vip.data()) == 0 &&
               nla_put(message.raw, IFA_ADDRESS, static_cast<int>(vip.size()), vip.data()) == 0;
   if (add) {
-    fits = fits && nla_put_u8(message.raw, IFA_PROTO, kOurProtocol) == 0 &&
+    fits = fits && nla_put_u8(message.raw, IFA_PROTO, kOurNetlinkProtocol) == 0 &&
            nla_put_u32(message.raw, IFA_FLAGS, IFA_F_NODAD) == 0 &&
            nla_put(message.raw, IFA_CACHEINFO, sizeof lifetime, &lifetime) == 0;
     if (vip.is_v4()) fits = fits && nla_put_string(message.raw, IFA_LABEL, kOurLabel) == 0;
   }
   if (!fits) return internal_error("a netlink message does not hold one address");
-  int rc = nl_send_auto(socket_.get(), message.raw);
-  if (rc >= 0) rc = nl_wait_for_ack(socket_.get());
+  int rc = nl_send_auto(netlink_.socket.get(), message.raw);
+  if (rc >= 0) rc = nl_wait_for_ack(netlink_.socket.get());
   if (rc >= 0) return Ok{};
   return unavailable(vip.text() + " cannot be " + (add ? "added to" : "removed from") +
                      " lo: " + nl_geterror(rc));
 }
 
 std::vector<std::string> Addresses::set_vips(const std::set<IpAddr>& vips) {
-  auto entries = list(loopback_);
+  auto entries = list(netlink_.index);
   if (!entries) return {entries.error().text()};
   std::vector<std::string> problems;
   const auto attempt = [&](int message_type, const IpAddr& vip) {

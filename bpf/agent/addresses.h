@@ -10,15 +10,13 @@
 // One thread.
 #pragma once
 
-#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "bpf/agent/loopback_netlink.h"
 #include "penstock/base/result.h"
 #include "penstock/net/addr.h"
-
-struct nl_sock;
 
 namespace penstock {
 
@@ -37,9 +35,6 @@ class Addresses {
   [[nodiscard]] bool loopback_is_up() const;
 
  private:
-  struct Close {
-    void operator()(nl_sock* socket) const;
-  };
   struct Entry {
     IpAddr address;
     unsigned prefix = 0;
@@ -50,8 +45,7 @@ class Addresses {
   Result<std::vector<Entry>> list(unsigned ifindex);
   Status change(int message_type, const IpAddr& vip);
 
-  std::unique_ptr<nl_sock, Close> socket_;
-  unsigned loopback_ = 0;
+  LoopbackNetlink netlink_;
 };
 
 }  // namespace penstock

@@ -14,8 +14,6 @@
 namespace penstock {
 namespace {
 
-constexpr std::uint8_t kOurProtocol = 99;  // as penstock-gateway's routes
-
 struct FreeMessage {
   void operator()(nl_msg* message) const { nlmsg_free(message); }
 };
@@ -30,20 +28,11 @@ bool read_ours(nlmsghdr* header, std::set<VipPrefix>& out) {
   }
   const auto* route = static_cast<const rtmsg*>(nlmsg_data(header));
   const bool v6 = route->rtm_family == AF_INET6;
-  if (route->rtm_protocol != kOurProtocol || route->rtm_type != RTN_LOCAL ||
+  if (route->rtm_protocol != kOurNetlinkProtocol || route->rtm_type != RTN_LOCAL ||
       route->rtm_table != RT_TABLE_LOCAL || attributes[RTA_DST] == nullptr) {
     return false;
   }
-  IpAddr first;
-  if (v6) {
-    Ipv6Addr a;
-    nla_memcpy(a.bytes.data(), attributes[RTA_DST], 16);
-    first = a;
-  } else {
-    Ipv4Addr a;
-    nla_memcpy(a.bytes.data(), attributes[RTA_DST], 4);
-    first = a;
-  }
+  const IpAddr first = address_of(route->rtm_family, attributes[RTA_DST]);
   const bool whole = route->rtm_dst_len == (v6 ? 128 : 32);
   out.insert(VipPrefix(first, whole ? std::uint8_t{0} : route->rtm_dst_len));
   return true;
@@ -51,17 +40,11 @@ bool read_ours(nlmsghdr* header, std::set<VipPrefix>& out) {
 
 }  // namespace
 
-void LocalPrefixes::Close::operator()(nl_sock* socket) const { nl_socket_free(socket); }
-
 Result<LocalPrefixes> LocalPrefixes::open() {
+  auto netlink = LoopbackNetlink::open();
+  if (!netlink) return netlink.error();
   LocalPrefixes self;
-  self.socket_.reset(nl_socket_alloc());
-  if (self.socket_ == nullptr) return internal_error("out of memory for a netlink socket");
-  if (const int rc = nl_connect(self.socket_.get(), NETLINK_ROUTE); rc < 0) {
-    return unavailable(std::string("cannot open rtnetlink: ") + nl_geterror(rc));
-  }
-  self.loopback_ = if_nametoindex("lo");
-  if (self.loopback_ == 0) return unavailable("there is no loopback interface 'lo' to carry the VIPs");
+  self.netlink_ = std::move(*netlink);
   return self;
 }
 
@@ -69,13 +52,13 @@ Result<std::set<VipPrefix>> LocalPrefixes::list(int family) {
   std::set<VipPrefix> out;
   rtmsg request{};
   request.rtm_family = static_cast<unsigned char>(family);
-  int rc = nl_send_simple(socket_.get(), RTM_GETROUTE, NLM_F_DUMP, &request, sizeof request);
+  int rc = nl_send_simple(netlink_.socket.get(), RTM_GETROUTE, NLM_F_DUMP, &request, sizeof request);
   const auto on_message = [](nl_msg* message, void* argument) -> int {
     read_ours(nlmsg_hdr(message), *static_cast<std::set<VipPrefix>*>(argument));
     return NL_OK;
   };
-  nl_socket_modify_cb(socket_.get(), NL_CB_VALID, NL_CB_CUSTOM, on_message, &out);
-  if (rc >= 0) rc = nl_recvmsgs_default(socket_.get());
+  nl_socket_modify_cb(netlink_.socket.get(), NL_CB_VALID, NL_CB_CUSTOM, on_message, &out);
+  if (rc >= 0) rc = nl_recvmsgs_default(netlink_.socket.get());
   if (rc < 0) return unavailable(std::string("cannot read local routes: ") + nl_geterror(rc));
   return out;
 }
@@ -89,17 +72,17 @@ int LocalPrefixes::change(int message_type, const VipPrefix& prefix) {
   route.rtm_family = prefix.is_v6() ? AF_INET6 : AF_INET;
   route.rtm_dst_len = static_cast<unsigned char>(prefix.bits());
   route.rtm_table = RT_TABLE_LOCAL;
-  route.rtm_protocol = kOurProtocol;
+  route.rtm_protocol = kOurNetlinkProtocol;
   route.rtm_type = RTN_LOCAL;
   route.rtm_scope = prefix.is_v6() ? RT_SCOPE_UNIVERSE : RT_SCOPE_HOST;
   const auto size = static_cast<int>(prefix.first.size());
   if (nlmsg_append(message.get(), &route, sizeof route, NLMSG_ALIGNTO) != 0 ||
       nla_put(message.get(), RTA_DST, size, prefix.first.data()) != 0 ||
-      nla_put_u32(message.get(), RTA_OIF, loopback_) != 0) {
+      nla_put_u32(message.get(), RTA_OIF, netlink_.index) != 0) {
     return -NLE_MSGSIZE;
   }
-  const int rc = nl_send_auto(socket_.get(), message.get());
-  return rc < 0 ? rc : nl_wait_for_ack(socket_.get());
+  const int rc = nl_send_auto(netlink_.socket.get(), message.get());
+  return rc < 0 ? rc : nl_wait_for_ack(netlink_.socket.get());
 }
 
 std::vector<std::string> LocalPrefixes::set(const std::set<VipPrefix>& prefixes) {

@@ -3,15 +3,13 @@
 // One thread.
 #pragma once
 
-#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "bpf/agent/loopback_netlink.h"
 #include "penstock/base/result.h"
 #include "penstock/config/vip_prefix.h"
-
-struct nl_sock;
 
 namespace penstock {
 
@@ -24,15 +22,10 @@ class LocalPrefixes {
   [[nodiscard]] std::vector<std::string> set(const std::set<VipPrefix>& prefixes);
 
  private:
-  struct Close {
-    void operator()(nl_sock* socket) const;
-  };
-
   Result<std::set<VipPrefix>> list(int family);
   int change(int message_type, const VipPrefix& prefix);
 
-  std::unique_ptr<nl_sock, Close> socket_;
-  unsigned loopback_ = 0;
+  LoopbackNetlink netlink_;
 };
 
 }  // namespace penstock
