@@ -11,7 +11,7 @@ done
 
 "$root/scripts/install-deps.sh"
 "$root/scripts/build.sh" penstock-controlplane penstock-gateway penstock-dataplane penstock-node penstockctl \
-  penstock-traffic penstock-echo
+  penstock-traffic penstock-flows penstock-echo
 
 # FILE of --json is meant relative to where the user is, not to where the lab's code lies.
 arguments=()

@@ -1,6 +1,7 @@
-// penstock-echo NAME [PORT]: a UDP echo server on every address of the host, IPv4 and IPv6. It answers
-// "NAME PAYLOAD" from the address that was asked, as direct server return needs it.
+// penstock-echo NAME [PORT]: an echo server on every address of the host, IPv4 and IPv6. UDP: it answers
+// "NAME PAYLOAD" from the address that was asked, as direct server return needs it. TCP: tcp_echo.h.
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -15,6 +16,7 @@
 #include <thread>
 
 #include "penstock/base/exit_code.h"
+#include "tests/traffic/tcp_echo.h"
 
 namespace {
 
@@ -74,6 +76,12 @@ void answer_from_asked_address(msghdr& message) {
   }
 }
 
+/// A scenario holds thousands of connections.
+void raise_descriptor_limit() {
+  const rlimit limit{65536, 65536};
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -88,8 +96,11 @@ int main(int argc, char** argv) {
   try {
     const int v4 = bound_socket(AF_INET, port);
     const int v6 = bound_socket(AF_INET6, port);
+    raise_descriptor_limit();
+    penstock::traffic::TcpEcho tcp(argv[1], port);
     std::thread([v4, name = std::string(argv[1])] { echo_forever(v4, name); }).detach();
-    echo_forever(v6, argv[1]);
+    std::thread([v6, name = std::string(argv[1])] { echo_forever(v6, name); }).detach();
+    tcp.run();
   } catch (const std::system_error& e) {
     std::fprintf(stderr, "penstock-echo: port %u: %s\n", port, e.what());
     return penstock::kExitFailure;

@@ -1,17 +1,12 @@
 // penstock-traffic: real clients for the lab. HTTP requests each on a new connection, long-lived HTTP
 // connections, and UDP flows, at a bounded rate; one record per request on standard output (recorder.h).
 // Standard input takes "retire BACKEND" (let go of long-lived connections to it) and "stop".
-#include <fcntl.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <cstdio>
 #include <exception>
 
 #include "penstock/base/exit_code.h"
+#include "tests/traffic/command_reader.h"
 #include "tests/traffic/http_load.h"
 #include "tests/traffic/udp_load.h"
 
@@ -55,46 +50,6 @@ void declare(CLI::App& app, Options& o) {
       ->check(CLI::Range(0.0, 86400.0));
 }
 
-/// Standard input as lines, without blocking.
-class CommandReader {
- public:
-  CommandReader(EventLoop& loop, std::function<void(const std::string&)> on_line)
-      : loop_(loop), on_line_(std::move(on_line)) {
-    const int flags = fcntl(STDIN_FILENO, F_GETFL);
-    // A file or /dev/null as standard input cannot be watched, and has nothing to say.
-    if (flags < 0 || !watchable()) return;
-    fcntl(STDIN_FILENO, F_SETFL, flags | O_NONBLOCK);
-    token_ = loop_.watch(STDIN_FILENO, EPOLLIN, [this](std::uint32_t) { read_some(); });
-  }
-
- private:
-  static bool watchable() {
-    const int probe = epoll_create1(EPOLL_CLOEXEC);
-    epoll_event event{};
-    const bool ok = epoll_ctl(probe, EPOLL_CTL_ADD, STDIN_FILENO, &event) == 0;
-    close(probe);
-    return ok;
-  }
-
-  void read_some() {
-    char buffer[256];
-    const ssize_t count = read(STDIN_FILENO, buffer, sizeof buffer);
-    if (count < 0) return;
-    if (count == 0) return loop_.forget(token_);
-    text_.append(buffer, static_cast<std::size_t>(count));
-    for (std::size_t end = text_.find('\n'); end != std::string::npos; end = text_.find('\n')) {
-      const std::string line = text_.substr(0, end);
-      text_.erase(0, end + 1);
-      on_line_(line);
-    }
-  }
-
-  EventLoop& loop_;
-  std::function<void(const std::string&)> on_line_;
-  EventLoop::Token token_ = 0;
-  std::string text_;
-};
-
 class Run {
  public:
   explicit Run(const Options& o)
@@ -102,7 +57,7 @@ class Run {
         long_lived_(loop_, recorder_, o.long_lived),
         udp_(loop_, recorder_, o.udp_load),
         commands_(loop_, [this](const std::string& line) { command(line); }) {
-    watch_signals();
+    on_termination(loop_, [this] { stop(); });
     if (o.seconds > 0) loop_.after_ms(static_cast<std::uint64_t>(o.seconds * 1000), [this] { stop(); });
     http_.start();
     long_lived_.start();
@@ -120,15 +75,6 @@ class Run {
     if (line == "stop") return stop();
     if (line.rfind("retire ", 0) == 0) return long_lived_.retire(line.substr(7));
     std::fprintf(stderr, "penstock-traffic: '%s' is not a command (retire BACKEND, stop)\n", line.c_str());
-  }
-
-  void watch_signals() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigprocmask(SIG_BLOCK, &signals, nullptr);
-    loop_.watch(signalfd(-1, &signals, SFD_CLOEXEC), EPOLLIN, [this](std::uint32_t) { stop(); });
   }
 
   /// No new request; what is under way is answered or times out.
