@@ -209,6 +209,7 @@ class Engine::Impl {
     common.idle = settings_.idle;
     common.buffers = buffers_.get();
     common.rare = settings_.rare;
+    common.reports = settings_.reports;
     if (auto keyed = make_key(common.rare.nat.key); !keyed) return keyed;
     for (const auto& port : ports_) {
       auto started = port->start(

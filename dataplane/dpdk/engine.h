@@ -18,6 +18,7 @@
 #include "dataplane/dpdk/idle_policy.h"
 #include "dataplane/flow/flow_table.h"
 #include "dataplane/pipeline/rare_state.h"
+#include "dataplane/pipeline/reports.h"
 #include "dataplane/stats/lcore_counters.h"
 #include "penstock/base/result.h"
 #include "penstock/base/units.h"
@@ -38,6 +39,7 @@ struct EngineSettings {
   /// Of the AF_XDP ports here, by name, VLAN-tagged frames of the VIPs are taken as well.
   std::vector<std::string> tagged_ports;
   RareSettings rare;  // of `nat` the addresses and flows; its ports are positions in `ports`
+  Reports reports;
   std::size_t buffers_per_queue = kDefaultBuffersPerQueue;
   std::vector<std::string> eal_extra;
   bool debug_log = false;

@@ -55,7 +55,7 @@ Worker::Worker(Settings settings, FlowTable& flows, LcoreCounters& counters, Rcu
       counters_(counters),
       quiescence_(quiescence),
       clock_(clock),
-      pipeline_(flows, counters, settings_.rare),
+      pipeline_(flows, counters, settings_.rare, settings_.reports),
       extra_frames_(settings_.buffers),
       departures_(settings_.ports.size()) {
   burst_.frames = &extra_frames_;

@@ -34,6 +34,7 @@ class Worker {
     IdlePolicy idle;
     rte_mempool* buffers = nullptr;  // where received frames come from, and extra ones
     RareSettings rare;
+    Reports reports;
   };
 
   Worker(Settings settings, FlowTable& flows, LcoreCounters& counters, RcuQuiescence& quiescence,

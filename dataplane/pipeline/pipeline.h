@@ -22,6 +22,7 @@
 #include "dataplane/flow/flow_table.h"
 #include "dataplane/pipeline/packet.h"
 #include "dataplane/pipeline/rare_state.h"
+#include "dataplane/pipeline/reports.h"
 #include "dataplane/stats/lcore_counters.h"
 #include "penstock/base/units.h"
 
@@ -30,8 +31,9 @@ namespace penstock {
 /// One per worker. Not thread-safe; references must outlive it.
 class Pipeline {
  public:
-  Pipeline(FlowTable& flows, LcoreCounters& counters, const RareSettings& rare = {})
-      : flows_(flows), counters_(counters), rare_(rare) {}
+  Pipeline(FlowTable& flows, LcoreCounters& counters, const RareSettings& rare = {},
+           const Reports& reports = {})
+      : flows_(flows), counters_(counters), reports_(reports), rare_(rare) {}
 
   /// Decides and rewrites every packet of the burst. `now`: monotonic, the same clock on every call.
   void run(const Snapshot& snapshot, Burst& burst, Nanoseconds now) noexcept;
@@ -43,6 +45,7 @@ class Pipeline {
  private:
   FlowTable& flows_;
   LcoreCounters& counters_;
+  const Reports reports_;
   RareState rare_;
 };
 
