@@ -1,4 +1,4 @@
-"""What a backend serves: nginx on port 80 and the UDP echo on port 7, on every address it has."""
+"""What a backend serves: nginx on port 80 and the echo (UDP and TCP) on port 7, on every address it has."""
 from __future__ import annotations
 
 import os
@@ -9,10 +9,17 @@ from .topology import BACKENDS, CLIENT, Host
 
 PROXY_PORT = 8080
 LARGE_BYTES = 65536  # of the pattern that penstock-traffic checks
+# Of the pattern that penstock-flows checks (tests/traffic/pattern.h), paced so that a download takes about a minute.
+DOWNLOAD_BYTES = 1 << 21
+_DOWNLOAD_RATE = "32k"
 
 
 def start_services(h: Host) -> None:
     start_nginx(h)
+    start_echo(h)
+
+
+def start_echo(h: Host) -> None:
     echo = BUILD / "tests/penstock-echo"
     if not echo.exists():
         raise LabError(f"{echo} is missing: build first (scripts/demo.sh and scripts/test.sh do)", 69)
@@ -29,6 +36,7 @@ def start_nginx(h: Host) -> None:
     folder = RUN / "nginx" / h.name
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "large").write_text("0123456789abcdef" * (LARGE_BYTES // 16))
+    (folder / "download").write_text("".join(f"{line:015x}\n" for line in range(DOWNLOAD_BYTES // 16)))
     config = folder / "nginx.conf"
     config.write_text(f"""\
 daemon off;
@@ -52,6 +60,7 @@ http {{
     listen [::]:80;
     location = / {{ return 200 "{h.name}\\n"; }}
     location = /large {{ root {folder}; }}
+    location = /download {{ root {folder}; limit_rate {_DOWNLOAD_RATE}; }}
   }}
   server {{
     # For NAT services: tells which client the PROXY protocol named, and who the connection came from.
@@ -94,5 +103,6 @@ def _established(h: Host, ports: list[str], *, column: int) -> list[str]:
 
 def _listening(h: Host) -> bool:
     tcp = run(["ss", "-Htln", "sport", "=", ":80"], ns=h.namespace).splitlines()
-    udp = run(["ss", "-Huln", "sport", "=", ":7"], ns=h.namespace).splitlines()
-    return len(tcp) >= 2 and len(udp) >= 2
+    echo = run(["ss", "-Huln", "sport", "=", ":7"], ns=h.namespace).splitlines()
+    echo += run(["ss", "-Htln", "sport", "=", ":7"], ns=h.namespace).splitlines()
+    return len(tcp) >= 2 and len(echo) >= 4

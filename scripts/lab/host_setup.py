@@ -8,8 +8,8 @@ from .system import RUN, LabError, run
 
 _STATE = RUN / "host.json"
 _NR = Path("/proc/sys/vm/nr_hugepages")
-# Two dataplanes of 128 MB each, and what DPDK keeps for itself, in pages of 2 MB.
-_PAGES = 256
+# Three dataplanes of 128 MB each, and what DPDK keeps for itself, in pages of 2 MB.
+_PAGES = 320
 
 
 def prepare() -> None:

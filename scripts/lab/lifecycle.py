@@ -57,14 +57,14 @@ def _build(start: float) -> None:
     host_setup.prepare()
     network.create()
     certificates.create()
-    step("network: client, router, gw1, gw2, be1-be3, ctl")
+    step("network: client, router, gw1-gw3, be1-be3, ctl")
     for g in GATEWAYS:
         routing.start_gateway(g)
     routing.start_router()
     for b in BACKENDS:
         backends.start_services(b)
     backends.wait_for_services()
-    step("backends: nginx on 80, UDP echo on 7")
+    step("backends: nginx on 80, echo on 7 (UDP and TCP)")
     processes.start_controlplane()
     for b in BACKENDS:
         processes.start_node(b)
@@ -110,6 +110,7 @@ def _clear() -> None:
     for ns in topology.NAMESPACES:
         routing.clean(ns)
     host_setup.restore()
+    processes.forget_flows()
     shutil.rmtree(RUN, ignore_errors=True)
 
 

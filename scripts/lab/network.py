@@ -1,11 +1,15 @@
 """Namespaces and links. The veth settings are what XDP and AF_XDP need; each has its reason beside it."""
 from __future__ import annotations
 
+from pathlib import Path
+
 from . import topology
-from .system import run
-from .topology import BACKENDS, CLIENT, GATEWAYS, HOSTS, PREFIX, ROUTER, Host
+from .system import RUN, run
+from .topology import BACKENDS, CLIENT, GATEWAYS, HOSTS, JOINING, PREFIX, ROUTER, Host
 
 _ROUTER_NS = PREFIX + ROUTER
+# The kernel's own shortest retransmission timeout, 200 ms, would hide every outage that is shorter.
+_RTO_MIN = "50ms"
 
 
 def create() -> None:
@@ -23,7 +27,8 @@ def create() -> None:
         _link(h)
     for h in HOSTS:
         _neighbours(h)
-    for g in GATEWAYS:
+    _let_backends_transmit()
+    for g in [*GATEWAYS, JOINING]:
         for source in topology.NAT_SOURCES[g.name]:
             family, via = ("-6", g.ipv6) if ":" in source else ("-4", g.ipv4)
             run(["ip", family, "route", "add", source, "via", via], ns=_ROUTER_NS)
@@ -47,9 +52,11 @@ def _link(h: Host) -> None:
         run(["ip", "addr", "add", f"{v6}/64", "dev", dev, "nodad"], ns=where)
         run(["ip", "link", "set", dev, "up"], ns=where)
     _sysctl(ns, {"net.ipv4.conf.all.rp_filter": 0})
-    run(["ip", "route", "add", "default", "via", h.router_ipv4], ns=ns)
-    run(["ip", "-6", "route", "add", "default", "via", h.router_ipv6], ns=ns)
-    if h in BACKENDS or h is CLIENT:
+    ends = h in BACKENDS or h is CLIENT
+    timeout = ["rto_min", _RTO_MIN] if ends else []
+    run(["ip", "route", "add", "default", "via", h.router_ipv4, *timeout], ns=ns)
+    run(["ip", "-6", "route", "add", "default", "via", h.router_ipv6, *timeout], ns=ns)
+    if ends:
         # A few hundred connections a second for minutes: more ports, and none blocked in TIME_WAIT.
         _sysctl(ns, {"net.ipv4.ip_local_port_range": "10240 65000", "net.ipv4.tcp_tw_reuse": 1})
 
@@ -58,6 +65,15 @@ def _neighbours(h: Host) -> None:
     """Both ends learn each other, so that the first packet of a test does not wait for ARP or ND."""
     run(["ping", "-c", "1", "-W", "2", h.router_ipv4], ns=h.namespace)
     run(["ping", "-c", "1", "-W", "2", h.router_ipv6], ns=h.namespace)
+
+
+def _let_backends_transmit() -> None:
+    """A veth takes what XDP sends (a backend's packet for the next hop) only if its other end runs XDP as well."""
+    source, program = Path(__file__).with_name("xdp_pass.bpf.c"), RUN / "xdp_pass.o"
+    run(["clang-14", "-O2", "-g", "-target", "bpf", "-I/usr/include/x86_64-linux-gnu", "-c", str(source), "-o",
+         str(program)])
+    for b in BACKENDS:
+        run(["ip", "link", "set", "dev", b.name, "xdpdrv", "obj", str(program), "sec", "xdp"], ns=_ROUTER_NS)
 
 
 def silence(h: Host) -> None:
@@ -84,7 +100,7 @@ def gateway_next_hops(vip: str) -> list[str]:
     devices = set()
     for route in json.loads(out or "[]"):
         devices |= {hop.get("dev") for hop in route.get("nexthops", [])} | {route.get("dev")}
-    return [g.name for g in GATEWAYS if g.name in devices]
+    return [g.name for g in [*GATEWAYS, JOINING] if g.name in devices]
 
 
 def existing() -> list[str]:

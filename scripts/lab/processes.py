@@ -1,16 +1,21 @@
 """Penstock's own processes in the lab: command lines, start, readiness."""
 from __future__ import annotations
 
+import functools
+import shutil
 from pathlib import Path
 
 from . import certificates, network, rest, routing, topology
-from .system import BUILD, GATEWAY_PRIORITY, RUN, LabError, pid_of, run, spawn, stop, wait_until
-from .topology import BACKENDS, CTL, GATEWAYS, SERVICES, Host
+from .system import BUILD, GATEWAY_PRIORITY, ROOT, RUN, LabError, pid_of, run, spawn, stop, wait_until
+from .topology import BACKENDS, CTL, GATEWAYS, JOINING, SERVICES, SYNC_PORT, Host
 
 BIN = BUILD / "bin"
 BINARIES = ["penstock-controlplane", "penstock-gateway", "penstock-dataplane", "penstock-node", "penstockctl"]
 _GRPC = f"{CTL.ipv4}:7781"
 _STATE = RUN / "state"
+# Flow tables outlive a dataplane here, in memory.
+_FLOWS = Path("/dev/shm/penstock-lab")
+_PROBE_INTERVAL_MS = 20
 
 
 def require_binaries() -> None:
@@ -39,20 +44,55 @@ def start_dataplane(g: Host) -> None:
     # sleep:50: two gateways, a router and three backends share two cores here; a gateway host would spin.
     spawn(f"{g.name}-dataplane", [*GATEWAY_PRIORITY, str(BIN / "penstock-dataplane"), "--port", "net_af_xdp0,iface=eth0",
                                   "--idle", "sleep:50", "--socket", str(_socket(g)), "--memory-mb", "128",
-                                  "--lcores", "0" if g.name == "gw1" else "1", *nat], ns=g.namespace)
+                                  "--lcores", "1" if g.name == "gw2" else "0", *nat,
+                                  *_optional("penstock-dataplane", "--flow-dir", str(_flows(g))),
+                                  *_optional("penstock-dataplane", "--sync-address", f"{g.ipv4}:{SYNC_PORT}"),
+                                  *_optional("penstock-dataplane", "--probe-interval-ms", str(_PROBE_INTERVAL_MS))],
+          ns=g.namespace)
 
 
-def start_gateway_agent(g: Host) -> None:
+def start_gateway_agent(g: Host, routing_daemon: str = "frr") -> None:
     name = f"{g.name}-gateway"
     spawn(name, [*GATEWAY_PRIORITY, str(BIN / "penstock-gateway"), "--id", g.name, "--controlplane", _GRPC,
                  "--dataplane-socket", str(_socket(g)), "--state-dir", str(_state(name)),
-                 "--heartbeat-timeout-ms", "300", *certificates.flags(g.name)], ns=g.namespace)
+                 "--heartbeat-timeout-ms", "100", *certificates.flags(g.name),
+                 *_optional("penstock-gateway", "--sync-address", f"{g.ipv4}:{SYNC_PORT}"),
+                 *_optional("penstock-gateway", "--restart-command", str(_restart_script(g))),
+                 *_optional("penstock-gateway", "--routing", routing_daemon)], ns=g.namespace)
+
+
+def _optional(program: str, flag: str, value: str) -> list[str]:
+    """The flag with its value, if this build of the program knows it: figures of an older build remain comparable."""
+    return [flag, value] if flag in _help(program) else []
+
+
+@functools.cache
+def _help(program: str) -> str:
+    return run([str(BIN / program), "--help"])
+
+
+def _restart_script(g: Host) -> Path:
+    script = RUN / f"restart-{g.name}-dataplane.sh"
+    script.write_text(f"#!/bin/sh\nexport PENSTOCK_BUILD={BUILD}\ncd {ROOT}/scripts\n"
+                      f"exec /usr/bin/python3 -B -m lab.restart_dataplane {g.name}\n")
+    script.chmod(0o700)
+    return script
 
 
 def start_gateway(g: Host) -> None:
     start_dataplane(g)
-    wait_until(f"the dataplane of {g.name}", lambda: _socket(g).exists(), 20, alive=[f"{g.name}-dataplane"])
+    wait_for_dataplane(g)
     start_gateway_agent(g)
+
+
+def restart_dataplane(g: Host) -> None:
+    stop(f"{g.name}-dataplane")
+    start_dataplane(g)
+    wait_for_dataplane(g)
+
+
+def wait_for_dataplane(g: Host) -> None:
+    wait_until(f"the dataplane of {g.name}", lambda: _socket(g).exists(), 20, alive=[f"{g.name}-dataplane"])
 
 
 def revive_gateway(g: Host) -> None:
@@ -117,7 +157,8 @@ def _has_vips(b: Host) -> bool:
 
 def stop_all() -> None:
     """Cleanly, so that each process undoes what it set up; whatever stays is killed with its namespace."""
-    names = [f"{g.name}-gateway" for g in GATEWAYS] + [f"{g.name}-dataplane" for g in GATEWAYS]
+    gateways = [*GATEWAYS, JOINING]
+    names = [f"{g.name}-gateway" for g in gateways] + [f"{g.name}-dataplane" for g in gateways]
     names += [f"{b.name}-node" for b in BACKENDS] + ["controlplane"]
     for name in names:
         if pid_of(name) is not None:
@@ -126,6 +167,16 @@ def stop_all() -> None:
 
 def _socket(g: Host) -> Path:
     return _state(f"{g.name}-dataplane") / "dataplane.sock"
+
+
+def _flows(g: Host) -> Path:
+    folder = _FLOWS / g.name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def forget_flows() -> None:
+    shutil.rmtree(_FLOWS, ignore_errors=True)
 
 
 def _state(name: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import network
 from .system import GATEWAY_PRIORITY, LOGS, ROOT, LabError, run, wait_until
-from .topology import GATEWAY_AS, GATEWAYS, PREFIX, ROUTER, ROUTER_AS, VIP4, VIP6, Host
+from .topology import GATEWAY_AS, GATEWAYS, JOINING, PREFIX, ROUTER, ROUTER_AS, VIP4, VIP6, Host
 
 _DAEMONS = ("zebra", "bgpd", "bfdd")
 _ROUTER_NS = PREFIX + ROUTER
@@ -17,8 +17,8 @@ _VIPS = [f"VIP_PREFIXES_V4={VIP4.rsplit('.', 1)[0]}.0/24", "VIP_PREFIXES_V6=2001
 def start_router() -> None:
     _start(_ROUTER_NS, "router.conf.in", [
         f"HOSTNAME={ROUTER}", "ROUTER_ID=10.0.0.1", f"LOCAL_AS={ROUTER_AS}", f"GATEWAY_AS={GATEWAY_AS}",
-        "GATEWAYS_V4=" + " ".join(g.ipv4 for g in GATEWAYS),
-        "GATEWAYS_V6=" + " ".join(g.ipv6 for g in GATEWAYS), *_VIPS])
+        "GATEWAYS_V4=" + " ".join(g.ipv4 for g in [*GATEWAYS, JOINING]),
+        "GATEWAYS_V6=" + " ".join(g.ipv6 for g in [*GATEWAYS, JOINING]), *_VIPS])
 
 
 def start_gateway(g: Host) -> None:

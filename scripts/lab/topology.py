@@ -1,6 +1,7 @@
 """What the lab consists of: names, addresses, links and services. Data only; nothing here touches the system.
 
-    client -- router == gw1, gw2 (ECMP over BGP)
+    client -- router == gw1, gw2 (ECMP over BGP), gw3 (linked and known to the router, but nothing runs there until
+                 |                a scenario lets it join)
                  |----- be1, be2, be3 (direct server return)
                  |----- ctl (control plane)
 
@@ -18,8 +19,8 @@ VIP4 = "203.0.113.10"
 VIP6 = "2001:db8:ffff::10"
 
 CLIENT_MTU = 1500
-# A full-size client packet still fits after the largest encapsulation (IPv6 + UDP + GUE with an IPv6 hop).
-INNER_MTU = 1600
+# A full-size client packet still fits after the largest encapsulation: IPv6 + UDP + GUE with three IPv6 hops, 108 bytes.
+INNER_MTU = 1700
 
 ROUTER_AS = 64512
 GATEWAY_AS = 64513
@@ -56,7 +57,8 @@ CLIENT = Host("client", 1, CLIENT_MTU)
 CTL = Host("ctl", 9, CLIENT_MTU)
 GATEWAYS = [Host("gw1", 11, INNER_MTU), Host("gw2", 12, INNER_MTU)]
 BACKENDS = [Host("be1", 31, INNER_MTU), Host("be2", 32, INNER_MTU), Host("be3", 33, INNER_MTU)]
-HOSTS = [CLIENT, CTL, *GATEWAYS, *BACKENDS]
+JOINING = Host("gw3", 13, INNER_MTU)  # its processes run in the scenario gateway-join only
+HOSTS = [CLIENT, CTL, *GATEWAYS, JOINING, *BACKENDS]
 NAMESPACES = [PREFIX + ROUTER] + [h.namespace for h in HOSTS]
 
 WEIGHTS = {"be1": 1, "be2": 2, "be3": 3}
@@ -91,11 +93,17 @@ SERVICES = [
     LabService("web6", VIP6, "tcp", 80, "ipip", 4),
     LabService("echo4", VIP4, "udp", 7, "ipip", 6),
     LabService("echo6", VIP6, "udp", 7, "gue", 6),
+    LabService("flow4", VIP4, "tcp", 7, "gue", 4),
+    LabService("flow6", VIP6, "tcp", 7, "gue", 6),
 ]
 
 
 # Where the gateways' NAT sends from: addresses of their own, routed to each by the router.
-NAT_SOURCES = {"gw1": ("192.0.2.11", "2001:db8:aaaa::11"), "gw2": ("192.0.2.12", "2001:db8:aaaa::12")}
+NAT_SOURCES = {"gw1": ("192.0.2.11", "2001:db8:aaaa::11"), "gw2": ("192.0.2.12", "2001:db8:aaaa::12"),
+               "gw3": ("192.0.2.13", "2001:db8:aaaa::13")}
+
+# Where gateways tell each other of their flows: UDP and TCP.
+SYNC_PORT = 6082
 
 
 def host(name: str) -> Host:
