@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,17 +73,18 @@ std::string route_text(rtnl_route* route) {
   return text;
 }
 
-/// Counts failures, keeps the first sentence.
-struct Failures {
-  std::string first;
-  std::size_t count = 0;
+}  // namespace
 
-  void add(std::string sentence) {
-    if (count++ == 0) first = std::move(sentence);
+/// What one set() did, and the first sentence about what it could not do.
+struct VipRoutes::Work {
+  Change change;
+  std::string first_failure;
+  std::size_t failures = 0;
+
+  void failed(std::string sentence) {
+    if (failures++ == 0) first_failure = std::move(sentence);
   }
 };
-
-}  // namespace
 
 struct VipRoutes::Netlink {
   VipRouteOptions options;
@@ -92,7 +94,9 @@ struct VipRoutes::Netlink {
 
   Result<std::vector<Route>> ours();
   Status dump(int family, std::vector<Route>& out);
-  int add(const VipPrefix& vip);
+  int add(const VipPrefix& vip, std::uint32_t metric);
+  bool announce(const VipPrefix& vip, std::uint32_t metric, Work& work);
+  void remove(rtnl_route* route, Work& work);
 };
 
 /// Asks the kernel for one table only: a gateway may carry a full Internet table beside ours.
@@ -147,7 +151,7 @@ Result<std::vector<Route>> VipRoutes::Netlink::ours() {
   return all;
 }
 
-int VipRoutes::Netlink::add(const VipPrefix& vip) {
+int VipRoutes::Netlink::add(const VipPrefix& vip, std::uint32_t metric) {
   Route route(rtnl_route_alloc());
   const int family = vip.is_v6() ? AF_INET6 : AF_INET;
   std::unique_ptr<nl_addr, decltype(&nl_addr_put)> dst(
@@ -157,9 +161,35 @@ int VipRoutes::Netlink::add(const VipPrefix& vip) {
   rtnl_route_set_dst(route.get(), dst.get());
   rtnl_route_set_table(route.get(), table(vip.is_v6()));
   rtnl_route_set_protocol(route.get(), options.protocol);
+  rtnl_route_set_priority(route.get(), metric);
   rtnl_route_set_type(route.get(), RTN_BLACKHOLE);
   rtnl_route_set_scope(route.get(), RT_SCOPE_UNIVERSE);
   return rtnl_route_add(socket.get(), route.get(), NLM_F_CREATE | NLM_F_EXCL);
+}
+
+bool VipRoutes::Netlink::announce(const VipPrefix& vip, std::uint32_t metric, Work& work) {
+  const int rc = add(vip, metric);
+  if (rc == 0) {
+    ++work.change.added;
+    return true;
+  }
+  const std::string what =
+      "cannot announce " + prefix(vip) + " in route table " + std::to_string(table(vip.is_v6())) + ": ";
+  if (rc == -NLE_EXIST) {
+    work.failed(what + "somebody else's route for it is there; delete that route");
+  } else {
+    work.failed(what + nl_geterror(rc));
+  }
+  return false;
+}
+
+void VipRoutes::Netlink::remove(rtnl_route* route, Work& work) {
+  const int rc = rtnl_route_delete(socket.get(), route, 0);
+  if (rc == 0) {
+    ++work.change.deleted;
+  } else if (rc != -NLE_OBJ_NOTFOUND) {
+    work.failed("cannot delete route " + route_text(route) + ": " + nl_geterror(rc));
+  }
 }
 
 VipRoutes::VipRoutes(std::unique_ptr<Netlink> netlink) : netlink_(std::move(netlink)) {}
@@ -189,47 +219,47 @@ Result<std::unique_ptr<VipRoutes>> VipRoutes::open(const VipRouteOptions& option
   return std::unique_ptr<VipRoutes>(new VipRoutes(std::move(netlink)));
 }
 
-Result<VipRoutes::Change> VipRoutes::set(const std::set<VipPrefix>& desired) {
+Result<VipRoutes::Change> VipRoutes::set(const Announcements& desired) {
   auto present = netlink_->ours();
   if (!present) return present.error();
-  Change change;
-  Failures failures;
+  Work work;
   std::set<VipPrefix> kept;
+  std::vector<rtnl_route*> replaced;  // of VIPs that are announced with another metric from now on
   for (const Route& route : *present) {
     const auto [vip, shaped] = vip_of(route.get());
-    if (shaped && desired.count(vip) != 0 && kept.insert(vip).second) continue;
-    const int rc = rtnl_route_delete(netlink_->socket.get(), route.get(), 0);
-    if (rc == 0) {
-      ++change.deleted;
-    } else if (rc != -NLE_OBJ_NOTFOUND) {
-      failures.add("cannot delete route " + route_text(route.get()) + ": " + nl_geterror(rc));
+    const auto wanted = shaped ? desired.find(vip) : desired.end();
+    if (wanted == desired.end()) {
+      netlink_->remove(route.get(), work);
+    } else if (rtnl_route_get_priority(route.get()) != route_metric(wanted->second) ||
+               !kept.insert(vip).second) {
+      replaced.push_back(route.get());
     }
   }
-  for (const VipPrefix& vip : desired) {
+  std::set<VipPrefix> missing;
+  for (const auto& [vip, announcement] : desired) {
     if (kept.count(vip) != 0) continue;
-    const int rc = netlink_->add(vip);
-    const std::string where = prefix(vip) + " in route table " + std::to_string(netlink_->table(vip.is_v6()));
-    if (rc == 0) {
-      ++change.added;
-    } else if (rc == -NLE_EXIST) {
-      failures.add("cannot announce " + where + ": somebody else's route for it is there; delete that route");
-    } else {
-      failures.add("cannot announce " + where + ": " + nl_geterror(rc));
-    }
+    if (!netlink_->announce(vip, route_metric(announcement), work)) missing.insert(vip);
   }
-  if (failures.count == 0) return change;
-  const std::string more = failures.count > 1 ? " (and " + std::to_string(failures.count - 1) + " more)" : "";
-  return unavailable(failures.first + more);
+  for (rtnl_route* route : replaced) {
+    if (missing.count(vip_of(route).first) == 0) netlink_->remove(route, work);
+  }
+  if (work.failures == 0) return work.change;
+  const std::string more = work.failures > 1 ? " (and " + std::to_string(work.failures - 1) + " more)" : "";
+  return unavailable(work.first_failure + more);
 }
 
-Result<std::set<VipPrefix>> VipRoutes::announced() {
+Result<Announcements> VipRoutes::announced() {
   auto present = netlink_->ours();
   if (!present) return present.error();
-  std::set<VipPrefix> vips;
+  Announcements out;
   for (const Route& route : *present) {
-    if (const auto [vip, shaped] = vip_of(route.get()); shaped) vips.insert(vip);
+    const auto [vip, shaped] = vip_of(route.get());
+    const auto announcement = announcement_of(rtnl_route_get_priority(route.get()));
+    if (!shaped || !announcement) continue;
+    const auto [at, first] = out.emplace(vip, *announcement);
+    if (!first && route_metric(*announcement) < route_metric(at->second)) at->second = *announcement;
   }
-  return vips;
+  return out;
 }
 
 }  // namespace penstock

@@ -1,5 +1,11 @@
 #include "controlplane/gateway/beat_reader.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -17,12 +23,26 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto kPause = 20ms;  // between two attempts
 
+/// Whether the kernel has nobody to connect us to. A full backlog or a missing permission is no such verdict.
+bool nobody_listens(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return false;
+  std::copy(path.begin(), path.end(), address.sun_path);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return false;
+  const int rc = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const int reason = rc == 0 ? 0 : errno;
+  close(fd);
+  return reason == ECONNREFUSED || reason == ENOENT;
+}
+
 }  // namespace
 
 struct BeatReader::Stream {
   std::string socket_path;
   std::uint32_t interval_ms;
-  OnBeat on_beat;
+  Callbacks callbacks;
 
   std::mutex mutex;  // the three below
   std::condition_variable stopped;
@@ -46,7 +66,13 @@ void BeatReader::Stream::read_until_it_ends(proto::Dataplane::Stub& stub) {
   request.set_interval_ms(interval_ms);
   auto reader = stub.Heartbeat(&context, request);
   proto::Beat beat;
-  while (reader->Read(&beat)) on_beat(monotonic_now(), id_of(beat));
+  bool any = false;
+  while (reader->Read(&beat)) {
+    const Nanoseconds when = monotonic_now();
+    if (!std::exchange(any, true)) callbacks.on_stream();
+    callbacks.on_beat(when, beat);
+  }
+  if (any && nobody_listens(socket_path)) callbacks.on_gone();
   (void)reader->Finish();  // why it ended makes no difference: silence is judged by the guard
   const std::lock_guard lock(mutex);
   open = nullptr;
@@ -64,11 +90,11 @@ void BeatReader::Stream::run() {
   }
 }
 
-BeatReader::BeatReader(const std::string& socket_path, std::uint32_t interval_ms, OnBeat on_beat)
+BeatReader::BeatReader(const std::string& socket_path, std::uint32_t interval_ms, Callbacks callbacks)
     : stream_(std::make_unique<Stream>()) {
   stream_->socket_path = socket_path;
   stream_->interval_ms = interval_ms;
-  stream_->on_beat = std::move(on_beat);
+  stream_->callbacks = std::move(callbacks);
   stream_->thread = std::thread([this] { stream_->run(); });
 }
 

@@ -1,5 +1,7 @@
 // Reads the dataplane's heartbeat stream and hands each beat on. Connects again, quickly and for ever, when
-// the stream ends: a dataplane that restarts is seen within about 0.1 s.
+// the stream ends: a dataplane that restarts is seen within about 0.1 s. When a stream ends and nobody
+// listens at the socket, the dataplane is gone, and that is said at once; a stream that broke beside a
+// listener says nothing, the silence will.
 #pragma once
 
 #include <cstdint>
@@ -7,18 +9,22 @@
 #include <memory>
 #include <string>
 
-#include "controlplane/gateway/config_id.h"
 #include "penstock/base/units.h"
+#include "penstock/proto/dataplane.pb.h"
 
 namespace penstock {
 
 class BeatReader {
  public:
-  /// Called in the reader's thread, once per beat; must return at once.
-  using OnBeat = std::function<void(Nanoseconds when, ConfigId running)>;
+  /// Called in the reader's thread; must return at once.
+  struct Callbacks {
+    std::function<void(Nanoseconds when, const proto::Beat&)> on_beat;
+    std::function<void()> on_stream;  // before the first beat of each stream
+    std::function<void()> on_gone;    // after a stream, when nobody listens
+  };
 
   /// Starts the thread. interval_ms: 10-1000.
-  BeatReader(const std::string& socket_path, std::uint32_t interval_ms, OnBeat on_beat);
+  BeatReader(const std::string& socket_path, std::uint32_t interval_ms, Callbacks callbacks);
   BeatReader(const BeatReader&) = delete;
   BeatReader& operator=(const BeatReader&) = delete;
   ~BeatReader();

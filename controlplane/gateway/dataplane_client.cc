@@ -12,6 +12,7 @@ namespace {
 
 // Compiling 10,000 services takes the dataplane seconds, and a busy host makes that longer.
 constexpr std::chrono::seconds kApplyDeadline{60};
+constexpr std::chrono::seconds kPeersDeadline{1};
 
 }  // namespace
 
@@ -67,6 +68,19 @@ Result<proto::DataplaneStats> DataplaneClient::stats(std::chrono::milliseconds d
   const auto status = connection_->call(deadline, [&](grpc::ClientContext& context) {
     return connection_->stub->GetStats(&context, {}, &response);
   });
+  if (!status.ok()) return connection_->error(status);
+  return response;
+}
+
+Result<proto::SetPeersResponse> DataplaneClient::set_peers(
+    const google::protobuf::RepeatedPtrField<proto::SyncPeer>& peers) {
+  proto::SetPeersRequest request;
+  *request.mutable_peers() = peers;
+  proto::SetPeersResponse response;
+  const auto status = connection_->call(kPeersDeadline, [&](grpc::ClientContext& context) {
+    return connection_->stub->SetPeers(&context, request, &response);
+  });
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) return response;
   if (!status.ok()) return connection_->error(status);
   return response;
 }

@@ -21,6 +21,8 @@ class DataplaneClient {
   /// Accepted or refused, the dataplane answered. Unavailable: it did not, and what it runs is unknown.
   Result<proto::ApplyConfigResponse> apply(const proto::DataplaneConfig& config);
   Result<proto::DataplaneStats> stats(std::chrono::milliseconds deadline);
+  /// A dataplane of a version without replication accepts every list and does nothing with it.
+  Result<proto::SetPeersResponse> set_peers(const google::protobuf::RepeatedPtrField<proto::SyncPeer>& peers);
   void cancel();
 
  private:

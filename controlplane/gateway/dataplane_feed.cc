@@ -12,6 +12,10 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto kStatsDeadline = 1000ms;
 
+ConfigId id_of_running(const proto::ApplyConfigResponse& response) {
+  return {response.running_epoch(), response.running_generation()};
+}
+
 }  // namespace
 
 DataplaneFeed::DataplaneFeed(DataplaneClient& dataplane, const LastGood& last_good, Outputs outputs)
@@ -20,10 +24,11 @@ DataplaneFeed::DataplaneFeed(DataplaneClient& dataplane, const LastGood& last_go
   if (!loaded) {
     spdlog::error("{}", loaded.error().text());
   } else if (*loaded) {
-    announce_ = (*loaded)->announce();
     desired_ = std::move(*(*loaded)->mutable_config());
-    from_disk_ = true;
-    saved_ = std::pair(id_of(*desired_), announce_);
+    (*loaded)->clear_config();
+    orders_ = std::move(**loaded);
+    peers_due_ = from_disk_ = true;
+    saved_ = Settled(id_of(*desired_), orders_->SerializeAsString());
     spdlog::info("last good configuration on disk: {}", id_of(*desired_).text());
   }
   thread_ = std::thread([this] { run(); });
@@ -56,6 +61,14 @@ void DataplaneFeed::observe(ConfigId running) {
   wake_.notify_one();
 }
 
+void DataplaneFeed::reconnected() {
+  {
+    const std::lock_guard lock(mutex_);
+    reconnected_ = true;
+  }
+  wake_.notify_one();
+}
+
 ConfigId DataplaneFeed::running() const {
   const std::lock_guard lock(mutex_);
   return running_.value_or(ConfigId{});
@@ -71,7 +84,7 @@ void DataplaneFeed::run() {
   auto pause = 0ms;
   for (;;) {
     std::unique_lock lock(mutex_);
-    const auto woken = [this] { return stopping_ || inbox_ || recheck_; };
+    const auto woken = [this] { return stopping_ || inbox_ || recheck_ || reconnected_; };
     if (last == Outcome::kSettled) {
       wake_.wait(lock, woken);
     } else {
@@ -80,6 +93,7 @@ void DataplaneFeed::run() {
     if (stopping_) return;
     // A beat may have been sent before an apply and read after it, so it only makes us ask.
     if (std::exchange(recheck_, false)) running_.reset();
+    if (std::exchange(reconnected_, false)) peers_due_ = true;
     auto directive = std::exchange(inbox_, std::nullopt);
     lock.unlock();
     if (directive) take(std::move(*directive));
@@ -93,11 +107,34 @@ void DataplaneFeed::run() {
 }
 
 void DataplaneFeed::take(proto::GatewayDirective directive) {
-  announce_ = directive.announce();
-  if (!directive.has_config()) return;
-  from_disk_ = refused_ = stuck_ = false;
-  answer_due_ = true;
-  desired_ = std::move(*directive.mutable_config());
+  if (directive.has_config()) {
+    from_disk_ = refused_ = stuck_ = false;
+    answer_due_ = true;
+    desired_ = std::move(*directive.mutable_config());
+  }
+  directive.clear_config();
+  const auto peers = [](const proto::GatewayDirective& of) {
+    proto::SetPeersRequest request;
+    *request.mutable_peers() = of.peers();
+    return request.SerializeAsString();
+  };
+  peers_due_ |= !orders_ || peers(*orders_) != peers(directive);
+  orders_ = std::move(directive);
+}
+
+/// False: try again. A refusal is final, until the peers change or the dataplane restarts.
+bool DataplaneFeed::push_peers() {
+  if (!peers_due_ || !orders_) return true;
+  auto response = dataplane_.set_peers(orders_->peers());
+  if (!response) {
+    if (std::exchange(reachable_, false)) spdlog::warn("{}", response.error().text());
+    return false;
+  }
+  peers_due_ = false;
+  for (const proto::Refusal& refusal : response->refusals()) {
+    spdlog::error("peers refused by the dataplane: {}: {}", refusal.field(), refusal.message());
+  }
+  return true;
 }
 
 const proto::DataplaneConfig* DataplaneFeed::target() const {
@@ -123,16 +160,23 @@ DataplaneFeed::Outcome DataplaneFeed::step() {
     // A restarted dataplane may be another version, which accepts what its predecessor refused.
     if (running->none()) refused_ = stuck_ = false;
   }
+  // Peers first: a dataplane that is to know their flows must not seem ready before it has heard of them.
+  const bool peers_known = push_peers();
+  const Outcome config = follow_config(*running);
+  return peers_known ? config : Outcome::kTryAgain;
+}
+
+DataplaneFeed::Outcome DataplaneFeed::follow_config(ConfigId running) {
   const proto::DataplaneConfig* config = target();
   if (config == nullptr) return Outcome::kSettled;
-  if (*running == id_of(*config)) {
+  if (running == id_of(*config)) {
     settle(*config);
     return Outcome::kSettled;
   }
-  const bool newer_runs = running->epoch == config->epoch() && running->generation > config->generation();
+  const bool newer_runs = running.epoch == config->epoch() && running.generation > config->generation();
   if (from_disk_ && newer_runs) {
     spdlog::info("the dataplane runs {}, newer than the one on disk; waiting for the control plane",
-                 running->text());
+                 running.text());
     return Outcome::kSettled;
   }
   return apply(*config);
@@ -145,7 +189,7 @@ DataplaneFeed::Outcome DataplaneFeed::apply(const proto::DataplaneConfig& config
     set_running(std::nullopt);
     return Outcome::kTryAgain;
   }
-  set_running(ConfigId{response->running_epoch(), response->running_generation()});
+  set_running(id_of_running(*response));
   if (response->accepted()) {
     spdlog::info("{} applied, {} services", id_of(config).text(), config.services_size());
     settle(config);
@@ -158,16 +202,16 @@ DataplaneFeed::Outcome DataplaneFeed::apply(const proto::DataplaneConfig& config
   const bool was_desired = desired_ && &config == &*desired_;
   (was_desired ? refused_ : stuck_) = true;
   if (was_desired && std::exchange(answer_due_, false)) outputs_.report(*response);
-  return was_desired ? step() : Outcome::kSettled;
+  return was_desired ? follow_config(id_of_running(*response)) : Outcome::kSettled;
 }
 
 void DataplaneFeed::settle(const proto::DataplaneConfig& config) {
   const ConfigId id = id_of(config);
   if (!accepted_ || &config != &*accepted_) accepted_ = config;
   save();
-  if (announced_ != std::pair(id, announce_)) {
-    announced_ = std::pair(id, announce_);
-    outputs_.announce(announce_ ? eligible_vips(*accepted_) : std::set<VipPrefix>{});
+  if (Settled now(id, orders_->SerializeAsString()); told_ != now) {
+    told_ = std::move(now);
+    outputs_.settled(eligible_vips(*accepted_), *orders_);
   }
   if (refused_ || !std::exchange(answer_due_, false)) return;
   proto::ApplyConfigResponse answer;
@@ -178,18 +222,17 @@ void DataplaneFeed::settle(const proto::DataplaneConfig& config) {
 }
 
 void DataplaneFeed::save() {
-  const std::pair now(id_of(*accepted_), announce_);
+  Settled now(id_of(*accepted_), orders_->SerializeAsString());
   if (saved_ == now) return;
-  proto::GatewayDirective directive;
+  proto::GatewayDirective directive = *orders_;
   *directive.mutable_config() = *accepted_;
-  directive.set_announce(announce_);
   auto status = last_good_.save(directive);
   if (!status) {
     spdlog::error("{}; a restart without the control plane would use an older configuration",
                   status.error().text());
     return;
   }
-  saved_ = now;
+  saved_ = std::move(now);
 }
 
 }  // namespace penstock

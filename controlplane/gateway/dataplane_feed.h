@@ -1,12 +1,14 @@
 // Keeps the dataplane running the newest configuration that it accepts, and says which VIPs that allows.
 //
 // Inputs: directives of the control plane, the last good directive on disk, and what the dataplane says it
-// runs. A refused configuration is reported and the accepted one stays; it is tried again when the dataplane
-// restarts. A restarted dataplane (it runs nothing, or something else) gets the configuration again. An
-// accepted one is saved before it is announced to anybody. Without a control plane everything goes on.
+// runs. The peers of a directive go to the dataplane too, before the configuration, and again whenever it has
+// restarted. A refused configuration is reported and the accepted one stays; it is tried again when the
+// dataplane restarts. A restarted dataplane (it runs nothing, or something else) gets the configuration
+// again. An accepted one is saved before it is announced to anybody. Without a control plane everything goes
+// on.
 //
-// One thread does all of it; submit(), observe() and running() may be called from any thread and return at
-// once.
+// One thread does all of it; submit(), observe(), reconnected() and running() may be called from any thread
+// and return at once.
 #pragma once
 
 #include <condition_variable>
@@ -16,6 +18,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "controlplane/gateway/backoff.h"
 #include "controlplane/gateway/config_id.h"
@@ -30,8 +33,10 @@ class DataplaneFeed {
  public:
   struct Outputs {
     std::function<void(const proto::ApplyConfigResponse&)>
-        report;                                         // the answer to each directive, for the control plane
-    std::function<void(std::set<VipPrefix>)> announce;  // the VIPs that may be announced from now on
+        report;  // the answer to each directive, for the control plane
+    /// The VIPs that the running configuration gives a reason to announce, and the newest directive (without
+    /// its configuration), whenever one of them changes.
+    std::function<void(std::set<VipPrefix>, const proto::GatewayDirective& orders)> settled;
   };
 
   /// Loads the last good directive and starts the thread. dataplane and last_good outlive the feed.
@@ -44,6 +49,9 @@ class DataplaneFeed {
   /// The newest directive replaces one that has not been looked at yet.
   void submit(proto::GatewayDirective directive);
 
+  /// A new stream of beats began: a dataplane that may be another process than before, and knows no peers.
+  void reconnected();
+
   /// What a beat says that the dataplane runs.
   void observe(ConfigId running);
 
@@ -55,7 +63,9 @@ class DataplaneFeed {
 
   void run();
   void take(proto::GatewayDirective directive);
+  bool push_peers();
   Outcome step();
+  Outcome follow_config(ConfigId running);
   [[nodiscard]] const proto::DataplaneConfig* target() const;
   Outcome apply(const proto::DataplaneConfig& config);
   void settle(const proto::DataplaneConfig& config);
@@ -68,7 +78,8 @@ class DataplaneFeed {
 
   // The feed's thread only.
   Backoff backoff_;
-  bool announce_ = false;
+  std::optional<proto::GatewayDirective> orders_;  // the newest directive without its configuration
+  bool peers_due_ = false;
   std::optional<proto::DataplaneConfig> desired_;   // of the newest directive
   std::optional<proto::DataplaneConfig> accepted_;  // what the dataplane last accepted
   bool from_disk_ = false;   // desired_ is the last good one, no directive has come yet
@@ -76,14 +87,16 @@ class DataplaneFeed {
   bool refused_ = false;     // desired_ was refused
   bool stuck_ = false;       // accepted_ was refused too
   bool reachable_ = true;
-  std::optional<std::pair<ConfigId, bool>> saved_;  // configuration and announce flag on disk
-  std::optional<std::pair<ConfigId, bool>> announced_;
+  using Settled = std::pair<ConfigId, std::string>;  // configuration, and orders_ serialised
+  std::optional<Settled> saved_;
+  std::optional<Settled> told_;
 
   mutable std::mutex mutex_;  // what follows
   std::condition_variable wake_;
   std::optional<proto::GatewayDirective> inbox_;
   std::optional<ConfigId> running_;
-  bool recheck_ = false;  // a beat contradicted running_
+  bool recheck_ = false;      // a beat contradicted running_
+  bool reconnected_ = false;  // a new stream of beats
   bool stopping_ = false;
 
   std::thread thread_;

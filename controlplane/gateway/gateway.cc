@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "controlplane/gateway/announcement_plan.h"
+
 namespace penstock {
 namespace {
 
@@ -21,13 +23,21 @@ Gateway::Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> route
                 .running = [this] { return feed_.running(); }}),
       feed_(feed_client_, last_good_,
             {.report = [this](const auto& applied) { session_.report(applied); },
-             .announce = [this](auto vips) { guard_.set_wanted(std::move(vips)); }}),
+             .settled =
+                 [this](const auto& vips, const auto& orders) {
+                   const auto mode = orders.announce() ? AnnounceMode::kNormal : AnnounceMode::kWithdrawn;
+                   guard_.set_wanted(plan_announcements(vips, orders.policy(), mode));
+                 }}),
       beats_(options.dataplane_socket,
              static_cast<std::uint32_t>(options.timing.heartbeat_interval.count() / 1'000'000),
-             [this](Nanoseconds when, ConfigId running) {
-               guard_.on_beat(when, !running.none());
-               feed_.observe(running);
-             }) {
+             {.on_beat =
+                  [this](Nanoseconds when, const proto::Beat& beat) {
+                    const bool fetching = beat.sync() == proto::SYNC_FETCHING;
+                    guard_.on_beat(when, {.configured = !id_of(beat).none(), .fetching = fetching});
+                    feed_.observe(id_of(beat));
+                  },
+              .on_stream = [this] { feed_.reconnected(); },
+              .on_gone = [this] { guard_.on_gone(); }}) {
   session_.start();
 }
 
@@ -43,7 +53,13 @@ proto::GatewayStatus Gateway::status() {
   out.set_dataplane_alive(guard.beating);
   out.set_epoch(running.epoch);
   out.set_generation(running.generation);
-  for (const VipPrefix& vip : guard.announced) out.add_announced_vips(vip.text());
+  for (const auto& [vip, how] : guard.announced) {
+    out.add_announced_vips(vip.text());
+    proto::AnnouncedVip& announced = *out.add_announcements();
+    announced.set_vip(vip.text());
+    announced.set_med(how.med);
+    announced.set_drained(how.drained);
+  }
   if (!guard.beating) return out;
   if (auto stats = stats_client_.stats(kStatsDeadline)) *out.mutable_stats() = std::move(*stats);
   return out;

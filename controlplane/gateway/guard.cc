@@ -30,15 +30,24 @@ Guard::Guard(const GuardTiming& timing, std::unique_ptr<VipRoutes> routes)
 
 Guard::~Guard() { stop(Leave::kRoutes); }
 
-void Guard::on_beat(Nanoseconds when, bool configured) {
+void Guard::on_beat(Nanoseconds when, BeatFacts facts) {
   {
     const std::lock_guard lock(mutex_);
-    beat_ = Beat{when, configured};
+    beat_ = Beat{when, facts};
   }
   wake_.notify_one();
 }
 
-void Guard::set_wanted(std::set<VipPrefix> vips) {
+void Guard::on_gone() {
+  {
+    const std::lock_guard lock(mutex_);
+    beat_.reset();
+    gone_ = true;
+  }
+  wake_.notify_one();
+}
+
+void Guard::set_wanted(Announcements vips) {
   {
     const std::lock_guard lock(mutex_);
     wanted_changed_ |= !wanted_ || *wanted_ != vips;
@@ -77,8 +86,9 @@ void Guard::run() {
   for (;;) {
     std::unique_lock lock(mutex_);
     const auto due = at(std::min(policy_.deadline(), next_reconcile));
-    wake_.wait_until(lock, due, [this] { return beat_ || wanted_changed_ || stopping_; });
+    wake_.wait_until(lock, due, [this] { return beat_ || gone_ || wanted_changed_ || stopping_; });
     const auto beat = std::exchange(beat_, std::nullopt);
+    const bool gone = std::exchange(gone_, false);
     const bool changed = std::exchange(wanted_changed_, false);
     const auto stopping = stopping_;
     lock.unlock();
@@ -88,7 +98,8 @@ void Guard::run() {
       return;
     }
     const auto before = policy_.state();
-    if (beat) policy_.beat(beat->when, beat->configured);
+    if (gone) policy_.gone();
+    if (beat) policy_.beat(beat->when, beat->facts);
     const Nanoseconds now = monotonic_now();
     policy_.tick(now);
     const auto state = policy_.state();
@@ -106,7 +117,7 @@ void Guard::run() {
 }
 
 void Guard::reconcile(bool withdraw) {
-  std::set<VipPrefix> target;
+  Announcements target;
   if (!withdraw) {
     const std::lock_guard lock(mutex_);
     if (!wanted_) return;

@@ -6,21 +6,20 @@
 // no peer. What it has to say is collected and fetched by take_events(). It asks for real-time scheduling
 // (see realtime.h).
 //
-// on_beat(), set_wanted(), snapshot() and take_events() may be called from any thread and return at once.
+// on_beat(), on_gone(), set_wanted(), snapshot() and take_events() may be called from any thread and return
+// at once.
 #pragma once
 
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "controlplane/announce/vip_routes.h"
 #include "controlplane/gateway/guard_policy.h"
-#include "penstock/config/vip_prefix.h"
 
 namespace penstock {
 
@@ -29,7 +28,7 @@ class Guard {
   struct Snapshot {
     GuardPolicy::State state = GuardPolicy::State::kStarting;
     bool beating = false;
-    std::set<VipPrefix> announced;  // as last read from or written to the kernel
+    Announcements announced;  // as last read from or written to the kernel
   };
   struct Event {
     bool error = false;
@@ -44,12 +43,16 @@ class Guard {
   /// As stop(Leave::kRoutes): a process that ends without saying so fails static.
   ~Guard();
 
-  /// A beat was read at `when`. configured: it named a generation above 0.
-  void on_beat(Nanoseconds when, bool configured);
+  /// A beat was read at `when`.
+  void on_beat(Nanoseconds when, BeatFacts facts);
+
+  /// Nobody listens at the dataplane's socket any more: the routes go at once. A beat read before is
+  /// forgotten.
+  void on_gone();
 
   /// The VIPs to announce while the dataplane beats. Before the first call the kernel's routes are left as
   /// they are.
-  void set_wanted(std::set<VipPrefix> vips);
+  void set_wanted(Announcements vips);
 
   [[nodiscard]] Snapshot snapshot() const;
   [[nodiscard]] std::vector<Event> take_events();
@@ -60,7 +63,7 @@ class Guard {
  private:
   struct Beat {
     Nanoseconds when;
-    bool configured = false;
+    BeatFacts facts;
   };
 
   void run();
@@ -74,7 +77,8 @@ class Guard {
   mutable std::mutex mutex_;  // what follows; held for moments only
   std::condition_variable wake_;
   std::optional<Beat> beat_;
-  std::optional<std::set<VipPrefix>> wanted_;
+  bool gone_ = false;
+  std::optional<Announcements> wanted_;
   bool wanted_changed_ = false;
   std::optional<Leave> stopping_;
   Snapshot snapshot_;

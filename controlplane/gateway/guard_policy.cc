@@ -10,8 +10,8 @@ constexpr Nanoseconds kNever{~std::uint64_t{0}};
 GuardPolicy::GuardPolicy(const GuardTiming& timing, Nanoseconds now)
     : timing_(timing), silence_ends_(now + timing.start_grace) {}
 
-void GuardPolicy::beat(Nanoseconds when, bool configured) {
-  if (!configured) {
+void GuardPolicy::beat(Nanoseconds when, BeatFacts facts) {
+  if (!facts.configured) {
     state_ = State::kDead;
     return;
   }
@@ -19,7 +19,8 @@ void GuardPolicy::beat(Nanoseconds when, bool configured) {
   if (state_ == State::kStarting || state_ == State::kDead) {
     state_ = State::kReturning;
     alive_from_ = when + timing_.hold;
-  } else if (state_ == State::kReturning && when >= alive_from_) {
+    synced_by_ = when + timing_.sync_grace;
+  } else if (state_ == State::kReturning && when >= alive_from_ && (!facts.fetching || when >= synced_by_)) {
     state_ = State::kAlive;
   }
   silence_ends_ = when + timing_.heartbeat_timeout;

@@ -37,11 +37,11 @@ struct Flags {
         ->capture_default_str();
     app.add_option("--state-dir", gateway.state_dir, "Where the last good configuration is kept")
         ->capture_default_str();
-    app.add_option("--route-table", routes.table_v4, "Kernel table for IPv4 VIP routes")
+    app.add_option("--route-table", routes.table_v4,
+                   "Kernel table for IPv4 VIP routes; 254 is the main table")
         ->check(CLI::Range(1u, ~0u))
         ->capture_default_str();
-    app.add_option("--route-table-v6", routes.table_v6,
-                   "Kernel table for IPv6 VIP routes; 254 is the main table")
+    app.add_option("--route-table-v6", routes.table_v6, "Kernel table for IPv6 VIP routes")
         ->check(CLI::Range(1u, ~0u))
         ->capture_default_str();
     app.add_option("--route-protocol", route_protocol, "Protocol number that marks our routes")

@@ -22,17 +22,9 @@ def start_router() -> None:
 
 
 def start_gateway(g: Host) -> None:
-    _flush_leftovers(g.namespace)
     _start(g.namespace, "gateway.conf.in", [
         f"HOSTNAME={g.name}", f"ROUTER_ID={g.ipv4}", f"LOCAL_AS={GATEWAY_AS}", f"ROUTER_AS={ROUTER_AS}",
-        f"ROUTERS_V4={g.router_ipv4}", f"ROUTERS_V6={g.router_ipv6}", "ROUTE_TABLE=201", "DRAIN_TABLE=202",
-        *_VIPS])
-
-
-def _flush_leftovers(ns: str) -> None:
-    """What frr-leftovers.conf does on a real gateway: a killed zebra's routes would hide those of table 201."""
-    for family in ("-4", "-6"):
-        run(["ip", family, "route", "flush", "table", "main", "proto", "zebra"], ns=ns)
+        f"ROUTERS_V4={g.router_ipv4}", f"ROUTERS_V6={g.router_ipv6}", *_VIPS])
 
 
 def _start(ns: str, template: str, values: list[str]) -> None:

@@ -31,10 +31,12 @@ class DataplaneFeedTest : public ::testing::Test {
                                                                      const std::lock_guard lock(mutex_);
                                                                      reports_.push_back(applied);
                                                                    },
-                                                               .announce =
-                                                                   [this](auto vips) {
+                                                               .settled =
+                                                                   [this](auto vips, const auto& orders) {
                                                                      const std::lock_guard lock(mutex_);
+                                                                     if (!orders.announce()) vips.clear();
                                                                      announced_.push_back(std::move(vips));
+                                                                     orders_ = orders;
                                                                    }});
   }
   void start_dataplane(ConfigId running = {}) {
@@ -61,6 +63,7 @@ class DataplaneFeedTest : public ::testing::Test {
   std::mutex mutex_;
   std::vector<proto::ApplyConfigResponse> reports_;
   std::vector<std::set<VipPrefix>> announced_;
+  proto::GatewayDirective orders_;
   std::unique_ptr<DataplaneClient> client_;
   std::unique_ptr<DataplaneFeed> feed_;  // ends first: its thread uses all of the above
 };
@@ -195,6 +198,68 @@ TEST_F(DataplaneFeedTest, DataplaneThatComesLateStillGetsTheDirective) {
   feed_->submit(directive(config_with({7, 1})));
   start_dataplane();
   EXPECT_TRUE(eventually([&] { return reports().size() == 1; }));
+}
+
+proto::GatewayDirective with_peers(proto::GatewayDirective directive, const std::vector<std::string>& peers) {
+  for (const std::string& address : peers) directive.add_peers()->set_address(address);
+  return directive;
+}
+
+TEST_F(DataplaneFeedTest, PeersAreKnownBeforeTheConfigurationAndToldOnceAsLongAsNothingChanges) {
+  start_dataplane();
+  start_feed();
+  feed_->submit(with_peers(directive(config_with({7, 1})), {"10.0.2.2:6082"}));
+  ASSERT_TRUE(eventually([&] { return reports().size() == 1; }));
+  feed_->submit(with_peers(directive(config_with({7, 2})), {"10.0.2.2:6082"}));
+  ASSERT_TRUE(eventually([&] { return reports().size() == 2; }));
+  const std::vector<std::string> one{"10.0.2.2:6082"};
+  ASSERT_EQ(dataplane_->peers().size(), 1u);
+  EXPECT_EQ(dataplane_->peers()[0], std::pair(one, std::size_t{0}));
+  feed_->submit(directive(config_with({7, 3})));
+  ASSERT_TRUE(eventually([&] { return reports().size() == 3; }));
+  ASSERT_EQ(dataplane_->peers().size(), 2u);
+  EXPECT_TRUE(dataplane_->peers()[1].first.empty());
+}
+
+TEST_F(DataplaneFeedTest, RestartedDataplaneHearsOfItsPeersAgain) {
+  start_dataplane();
+  start_feed();
+  feed_->submit(with_peers(directive(config_with({7, 1})), {"10.0.2.2:6082"}));
+  ASSERT_TRUE(eventually([&] { return reports().size() == 1; }));
+  start_dataplane();
+  feed_->reconnected();
+  feed_->observe({});
+  ASSERT_TRUE(eventually([&] { return dataplane_->running() == ConfigId{7, 1}; }));
+  ASSERT_EQ(dataplane_->peers().size(), 1u);
+  EXPECT_EQ(dataplane_->peers()[0].first, std::vector<std::string>{"10.0.2.2:6082"});
+}
+
+TEST_F(DataplaneFeedTest, PeersAndPolicyComeFromDiskWithoutAControlPlane) {
+  auto saved = with_peers(directive(config_with({7, 5})), {"10.0.2.2:6082"});
+  saved.mutable_policy()->set_med(30);
+  saved.mutable_upgrade()->set_id(12);
+  ASSERT_TRUE(last_good_.save(saved));
+  start_dataplane();
+  start_feed();
+  ASSERT_TRUE(eventually([&] { return announced() == kVip; }));
+  ASSERT_EQ(dataplane_->peers().size(), 1u);
+  EXPECT_EQ(dataplane_->peers()[0].first, std::vector<std::string>{"10.0.2.2:6082"});
+  const std::lock_guard lock(mutex_);
+  EXPECT_EQ(orders_.policy().med(), 30u);
+  EXPECT_EQ(orders_.upgrade().id(), 12u);
+}
+
+TEST_F(DataplaneFeedTest, PolicyThatChangesAloneIsSavedAndPassedOn) {
+  start_dataplane();
+  start_feed();
+  auto message = directive(config_with({7, 1}));
+  feed_->submit(message);
+  ASSERT_TRUE(eventually([&] { return announcements() == 1; }));
+  message.mutable_policy()->set_med(40);
+  feed_->submit(message);
+  ASSERT_TRUE(eventually([&] { return announcements() == 2; }));
+  EXPECT_EQ((**last_good_.load()).policy().med(), 40u);
+  EXPECT_EQ(dataplane_->applied().size(), 1u);
 }
 
 TEST_F(DataplaneFeedTest, DamagedFileIsNotUsed) {

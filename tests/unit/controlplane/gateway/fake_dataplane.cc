@@ -54,18 +54,36 @@ grpc::Status FakeDataplane::GetStats(grpc::ServerContext*, const proto::GetStats
   return grpc::Status::OK;
 }
 
+std::vector<std::pair<std::vector<std::string>, std::size_t>> FakeDataplane::peers() const {
+  const std::lock_guard lock(mutex_);
+  return peers_;
+}
+
+grpc::Status FakeDataplane::SetPeers(grpc::ServerContext*, const proto::SetPeersRequest* request,
+                                     proto::SetPeersResponse* response) {
+  const std::lock_guard lock(mutex_);
+  auto& [addresses, applied_before] = peers_.emplace_back();
+  for (const proto::SyncPeer& peer : request->peers()) addresses.push_back(peer.address());
+  applied_before = applied_.size();
+  response->set_accepted(true);
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeDataplane::Heartbeat(grpc::ServerContext* context, const proto::HeartbeatRequest* request,
                                       grpc::ServerWriter<proto::Beat>* writer) {
   prefer_this_thread(
       "fake-beats");  // a late beat on a busy machine would be a withdrawal, and a false failure
   proto::Beat beat;
-  while (!context->IsCancelled()) {
+  ++streams_;
+  const int breaks = breaks_;
+  while (!context->IsCancelled() && breaks == breaks_) {
     std::this_thread::sleep_for(std::chrono::milliseconds(request->interval_ms()));
     if (!beating_) continue;
     const ConfigId now = running();
     beat.set_sequence(beat.sequence() + 1);
     beat.set_epoch(now.epoch);
     beat.set_generation(now.generation);
+    beat.set_sync(sync_);
     if (!writer->Write(beat)) break;
   }
   return grpc::Status::OK;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "controlplane/gateway/config_id.h"
@@ -25,14 +26,22 @@ class FakeDataplane final : public proto::Dataplane::Service {
 
   void refuse_with(Verdict verdict);
   void set_beating(bool beating) { beating_ = beating; }
+  /// Ends the heartbeat streams that are open now; the server goes on.
+  void break_streams() { ++breaks_; }
+  [[nodiscard]] int streams() const { return streams_; }
+  void set_sync(proto::SyncState state) { sync_ = state; }
   [[nodiscard]] ConfigId running() const;
   /// Every configuration that was handed in, accepted or not.
   [[nodiscard]] std::vector<proto::DataplaneConfig> applied() const;
+  /// Every list of peers, as their addresses, and how many configurations had been applied before it.
+  [[nodiscard]] std::vector<std::pair<std::vector<std::string>, std::size_t>> peers() const;
 
  private:
   grpc::Status ApplyConfig(grpc::ServerContext*, const proto::ApplyConfigRequest*,
                            proto::ApplyConfigResponse*) override;
   grpc::Status GetStats(grpc::ServerContext*, const proto::GetStatsRequest*, proto::DataplaneStats*) override;
+  grpc::Status SetPeers(grpc::ServerContext*, const proto::SetPeersRequest*,
+                        proto::SetPeersResponse*) override;
   grpc::Status Heartbeat(grpc::ServerContext*, const proto::HeartbeatRequest*,
                          grpc::ServerWriter<proto::Beat>*) override;
 
@@ -40,7 +49,11 @@ class FakeDataplane final : public proto::Dataplane::Service {
   ConfigId running_;
   Verdict verdict_;
   std::vector<proto::DataplaneConfig> applied_;
+  std::vector<std::pair<std::vector<std::string>, std::size_t>> peers_;
   std::atomic<bool> beating_{true};
+  std::atomic<int> breaks_{0};
+  std::atomic<int> streams_{0};  // ever opened
+  std::atomic<proto::SyncState> sync_{proto::SYNC_OFF};
   std::unique_ptr<grpc::Server> server_;
 };
 

@@ -11,7 +11,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
-#include <set>
 
 #include "controlplane/gateway/realtime.h"
 #include "eventually.h"
@@ -65,9 +64,9 @@ class GatewayTest : public ::testing::Test {
     ASSERT_TRUE(eventually([&] { return routes() == kVip; }));
   }
 
-  std::set<VipPrefix> routes() { return *witness_->announced(); }
+  Announcements routes() { return *witness_->announced(); }
 
-  const std::set<VipPrefix> kVip{*IpAddr::parse("203.0.113.10")};
+  const Announcements kVip{{*IpAddr::parse("203.0.113.10"), {}}};
   test::TempDir dir_;
   GatewayOptions options_;
   std::unique_ptr<VipRoutes> witness_;
@@ -99,6 +98,62 @@ TEST_F(GatewayTest, DeadDataplaneWithdrawsAndItsSuccessorIsConfiguredAndAnnounce
   start_dataplane();
   ASSERT_TRUE(eventually([&] { return dataplane_->running() == ConfigId{7, 1}; }, 5s));
   EXPECT_TRUE(eventually([&] { return routes() == kVip; }, 5s));
+}
+
+TEST_F(GatewayTest, DataplaneThatDiesWithdrawsBeforeItsSilenceIsJudged) {
+  options_.timing.heartbeat_timeout = Nanoseconds::from_millis(5000);
+  bring_up();
+  ASSERT_TRUE(eventually([&] { return gateway_->guard().state == GuardPolicy::State::kAlive; }));
+  const auto died = Clock::now();
+  dataplane_.reset();
+  ASSERT_TRUE(eventually([&] { return routes().empty(); }, 3s));
+  EXPECT_LE(Clock::now() - died, 100ms);
+}
+
+TEST_F(GatewayTest, StreamThatBreaksBesideALivingDataplaneIsNoDeath) {
+  bring_up();
+  ASSERT_TRUE(eventually([&] { return gateway_->guard().state == GuardPolicy::State::kAlive; }));
+  dataplane_->break_streams();
+  EXPECT_TRUE(holds_for(500ms, [&] { return routes() == kVip; }));
+  EXPECT_GE(dataplane_->streams(), 2);
+}
+
+TEST_F(GatewayTest, RestartedDataplaneIsAnnouncedWhenItKnowsTheFlowsOfItsPeers) {
+  bring_up();
+  dataplane_.reset();
+  ASSERT_TRUE(eventually([&] { return routes().empty(); }, 1s));
+  start_dataplane();
+  dataplane_->set_sync(proto::SYNC_FETCHING);
+  ASSERT_TRUE(eventually([&] { return gateway_->guard().state == GuardPolicy::State::kReturning; }));
+  ASSERT_TRUE(holds_for(1000ms, [&] { return routes().empty(); }));
+  dataplane_->set_sync(proto::SYNC_READY);
+  EXPECT_TRUE(eventually([&] { return routes() == kVip; }, 1s));
+}
+
+TEST_F(GatewayTest, RestartedAgentBesideADataplaneThatFetchesKeepsTheRoutes) {
+  bring_up();
+  gateway_.reset();
+  dataplane_->set_sync(proto::SYNC_FETCHING);
+  start_gateway();
+  EXPECT_TRUE(holds_for(1500ms, [&] { return routes() == kVip; }));
+}
+
+TEST_F(GatewayTest, PolicyDecidesHowEachVipIsAnnounced) {
+  bring_up();
+  auto message = directive(config_with({7, 1}));
+  message.mutable_policy()->set_med(100);
+  control_->send(message);
+  ASSERT_TRUE(eventually([&] { return routes() == Announcements{{kVip.begin()->first, {.med = 100}}}; }));
+  auto* rule = message.mutable_policy()->add_vips();
+  rule->set_vip("203.0.113.10");
+  rule->set_drain(true);
+  control_->send(message);
+  ASSERT_TRUE(eventually([&] {
+    return routes() == Announcements{{kVip.begin()->first, {.drained = true}}};
+  }));
+  rule->set_withhold(true);
+  control_->send(message);
+  EXPECT_TRUE(eventually([&] { return routes().empty(); }));
 }
 
 TEST_F(GatewayTest, LosingTheControlPlaneChangesNothing) {
@@ -165,7 +220,7 @@ TEST_F(GatewayTest, DrainOfTheLastBackendKeepsTheVip) {
 
 TEST_F(GatewayTest, RouteDeletedByHandComesBack) {
   bring_up();
-  ASSERT_EQ(std::system("ip route del blackhole 203.0.113.10/32 table 201"), 0);
+  ASSERT_EQ(std::system("ip route del blackhole 203.0.113.10/32"), 0);
   ASSERT_TRUE(routes().empty());
   EXPECT_TRUE(eventually([&] { return routes() == kVip; }, 3s));
 }

@@ -11,9 +11,9 @@ Nanoseconds ms(std::uint64_t n) { return Nanoseconds::from_millis(n); }
 
 class GuardPolicyTest : public ::testing::Test {
  protected:
-  void beats(std::uint64_t from_ms, std::uint64_t to_ms) {
+  void beats(std::uint64_t from_ms, std::uint64_t to_ms, bool fetching = false) {
     for (std::uint64_t t = from_ms; t <= to_ms; t += 20) {
-      policy_.beat(ms(t), true);
+      policy_.beat(ms(t), {.configured = true, .fetching = fetching});
       policy_.tick(ms(t));
     }
   }
@@ -56,12 +56,12 @@ TEST_F(GuardPolicyTest, GapDuringTheHoldTimeStartsItAnew) {
 
 TEST_F(GuardPolicyTest, BeatWithoutConfigurationIsDeathAtOnce) {
   beats(20, 400);
-  policy_.beat(ms(420), false);
+  policy_.beat(ms(420), {});
   EXPECT_EQ(policy_.state(), State::kDead);
 }
 
 TEST_F(GuardPolicyTest, UnconfiguredDataplaneAtStartIsDead) {
-  policy_.beat(ms(5), false);
+  policy_.beat(ms(5), {});
   EXPECT_EQ(policy_.state(), State::kDead);
 }
 
@@ -70,8 +70,38 @@ TEST_F(GuardPolicyTest, GuardThatOversleptGivesTheBeatsOneMoreInterval) {
   policy_.tick(ms(900));
   EXPECT_EQ(policy_.state(), State::kAlive);
   EXPECT_EQ(policy_.deadline(), ms(920));
-  policy_.beat(ms(905), true);
+  policy_.beat(ms(905), {.configured = true});
   policy_.tick(ms(920));
+  EXPECT_EQ(policy_.state(), State::kAlive);
+}
+
+TEST_F(GuardPolicyTest, DataplaneThatIsGoneIsDeadAtOnceAndReturnsLikeAnyOther) {
+  beats(20, 400);
+  policy_.gone();
+  EXPECT_EQ(policy_.state(), State::kDead);
+  beats(500, 680);
+  EXPECT_EQ(policy_.state(), State::kReturning);
+  beats(700, 700);
+  EXPECT_EQ(policy_.state(), State::kAlive);
+}
+
+TEST_F(GuardPolicyTest, WaitsForTheFlowsOfThePeers) {
+  beats(20, 2000, true);
+  EXPECT_EQ(policy_.state(), State::kReturning);
+  beats(2020, 2020);
+  EXPECT_EQ(policy_.state(), State::kAlive);
+}
+
+TEST_F(GuardPolicyTest, WaitsFiveSecondsForTheFlowsOfThePeersAndNoLonger) {
+  beats(20, 5000, true);
+  EXPECT_EQ(policy_.state(), State::kReturning);
+  beats(5020, 5020, true);
+  EXPECT_EQ(policy_.state(), State::kAlive);
+}
+
+TEST_F(GuardPolicyTest, DataplaneThatIsAliveMayFetchAgain) {
+  beats(20, 400);
+  beats(420, 500, true);
   EXPECT_EQ(policy_.state(), State::kAlive);
 }
 
