@@ -15,8 +15,9 @@ constexpr std::uint8_t kProxyCommand = 0x21;  // version 2, PROXY
 constexpr std::uint8_t kTcpOverIpv4 = 0x11;
 constexpr std::uint8_t kTcpOverIpv6 = 0x21;
 constexpr std::uint32_t kFixedBytes = 16;
-constexpr std::uint8_t kHeaderV4 = kFixedBytes + 12;
-constexpr std::uint8_t kHeaderV6 = kFixedBytes + 36;
+static_assert(ProxyStream::header_bytes(false) == kFixedBytes + 12 &&
+                  ProxyStream::header_bytes(true) == kFixedBytes + 36,
+              "two addresses and two ports");
 constexpr std::uint32_t kFarAway = 1U << 30;
 
 void write_header(std::uint8_t* at, const NatTuple& client) noexcept {
@@ -46,7 +47,7 @@ std::uint32_t sequence_of(const IpPacket& packet) noexcept {
 
 void ProxyStream::begin(IpPacket& syn) noexcept {
   first = sequence_of(syn) + 1;
-  length = syn.v6 ? kHeaderV6 : kHeaderV4;
+  length = header_bytes(syn.v6);
   phase = Phase::kUnacknowledged;
   sent = false;
   const std::uint32_t header = tcp_header_length(syn);
@@ -81,6 +82,9 @@ void ProxyStream::pass_client(IpPacket& packet, const NatTuple& client) noexcept
     // A byte before the stream (a keep-alive), or a reset while the backend has nothing of it.
     if (static_cast<std::int32_t>(sequence - first) < 0 || (is_reset && !sent)) return;
   }
+  // No window is longer than 2^30. A gateway that sees the client's packets only learns it from them.
+  const std::uint32_t distance = sequence - first;
+  if (phase == Phase::kAcknowledged && distance >= kFarAway && distance < 2 * kFarAway) phase = Phase::kFar;
   TcpEdit(packet).set_sequence(sequence + length);
 }
 

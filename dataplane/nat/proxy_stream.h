@@ -31,6 +31,9 @@ struct ProxyStream {
   Phase phase = Phase::kNone;
   bool sent = false;
 
+  /// L by the client's family.
+  static constexpr std::uint8_t header_bytes(bool v6) noexcept { return v6 ? 52 : 28; }
+
   // Packets passed below have a whole TCP header (tcp_header_length).
 
   /// A SYN of the client, before it is translated.

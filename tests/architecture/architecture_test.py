@@ -20,6 +20,7 @@ ARROWS = {
     "dataplane/netlink": _CONFIG,  # answers questions that config asks (next hops)
     "dataplane/fragment": {"dataplane/hash"},
     "dataplane/nat": _HASH_STATS | {"dataplane/flow"},
+    "dataplane/sync": _CONFIG | {"dataplane/nat"},
     "dataplane/pipeline": _CONFIG | {"dataplane/fragment", "dataplane/nat"},
     "dataplane/dpdk": _CONFIG | {"dataplane/pipeline", "dataplane/netlink", "dataplane/nat"},
     "dataplane/control": _CONFIG | {"dataplane/pipeline"},

@@ -1,0 +1,28 @@
+#include "dataplane/sync/nat_sink.h"
+
+#include "dataplane/sync/nat_sync_record.h"
+
+namespace penstock {
+
+namespace {
+
+// Places looked at for each record that comes: room is only needed where records come.
+constexpr std::size_t kSweepPerRecord = 16;
+
+}  // namespace
+
+bool NatSink::put(const SyncRecord& record, std::uint8_t peer, Nanoseconds now) {
+  const auto session = decode_nat_record(record.bytes());
+  if (!session) return false;
+  sessions_.sweep(tick_of(now), kSweepPerRecord);
+  return sessions_.put(record.key, *session, peer, tick_of(now + lease_));
+}
+
+void NatSink::erase(std::uint64_t key, std::uint8_t peer) { sessions_.erase(key, peer); }
+
+void NatSink::collect(const std::function<void(const SyncRecord&)>& tell) {
+  sessions_.each(
+      [&tell](std::uint64_t key, const NatSessionRecord& session) { tell(sync_record_of(key, session)); });
+}
+
+}  // namespace penstock
