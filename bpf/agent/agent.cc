@@ -126,7 +126,7 @@ void Agent::apply(NodeServices wanted) {
   std::set<VipPrefix> both = wanted.vips();
   if (in_force_) both.merge(in_force_->vips());
   for (const std::string& problem : carry(both)) spdlog::warn("{}", problem);
-  if (auto done = program_->set_services(wanted.services); !done) {
+  if (auto done = program_->set_services(wanted.services, wanted.searched); !done) {
     directive_problem_ = done.error().text();
     spdlog::error("{}", directive_problem_);
   }
@@ -147,7 +147,7 @@ void Agent::handle_directive() {
   }
   directive_problem_.clear();
   if (in_force_ && in_force_->generation == wanted->generation && in_force_->services == wanted->services &&
-      in_force_->overheads == wanted->overheads)
+      in_force_->searched == wanted->searched && in_force_->overheads == wanted->overheads)
     return;
   apply(std::move(*wanted));
   if (auto saved = save_directive(state_file(".pb"), *directive); !saved) {
@@ -201,6 +201,14 @@ void Agent::report() {
     out->set_bytes(counters.bytes);
   }
   status.set_decap_dropped(stats.dropped);
+  for (std::uint32_t hop = 0; hop < stats.hops.size(); ++hop) {
+    auto* out = status.add_hops();
+    out->set_hop(hop);
+    out->set_known(stats.hops[hop].known);
+    out->set_begun(stats.hops[hop].begun);
+    out->set_last(stats.hops[hop].last);
+    out->set_passed_on(stats.hops[hop].passed_on);
+  }
   for (const std::string& problem : problems_) status.add_errors(problem);
   if (!directive_problem_.empty()) status.add_errors(directive_problem_);
   session_->publish(std::move(status));

@@ -224,7 +224,21 @@ Status DecapProgram::set_addresses(const std::set<IpAddr>& addresses) {
   return replace_keys(bpf_map__fd(program_->maps.decap_addresses), wanted, &present, "own addresses");
 }
 
-Status DecapProgram::set_services(const std::set<VipKey>& services) {
+/// The entries decide; the switch only spares other hosts the look-up.
+Status DecapProgram::set_searched(const std::set<VipKey>& searched) {
+  const abi_u8 present = 1;
+  std::set<AbiKey<abi_service_key>> wanted;
+  for (const VipKey& service : searched) wanted.insert({to_abi(service)});
+  auto done = replace_keys(bpf_map__fd(program_->maps.decap_searched), wanted, &present, "searched services");
+  const abi_u32 index = 0;
+  const decap_settings settings{.search_udp = searched.empty() ? 0U : 1U};
+  if (bpf_map_update_elem(bpf_map__fd(program_->maps.decap_settings), &index, &settings, BPF_ANY) != 0) {
+    return internal_error(std::string("cannot write decap_settings: ") + std::strerror(errno));
+  }
+  return done;
+}
+
+Status DecapProgram::set_services(const std::set<VipKey>& services, const std::set<VipKey>& searched) {
   const auto records = vip_records(services);
   if (!records) {
     return invalid("services", "one VIP has more than " + std::to_string(PENSTOCK_DECAP_MAX_RULES) +
@@ -240,7 +254,9 @@ Status DecapProgram::set_services(const std::set<VipKey>& services) {
   const std::vector<decap_counters> zero(possible_cpus());
   auto done = replace_keys(bpf_map__fd(program_->maps.decap_services), wanted, zero.data(), "services");
   auto vips_done = replace_values(bpf_map__fd(program_->maps.decap_vips), vips, "VIPs");
-  return done ? vips_done : done;
+  auto searched_done = set_searched(searched);
+  if (!done) return done;
+  return vips_done ? searched_done : vips_done;
 }
 
 /// 0 or a negative errno. Replaces `existing` in one step when it runs in the same mode.
@@ -329,8 +345,24 @@ std::vector<AttachedInterface> DecapProgram::interfaces() const {
   return out;
 }
 
+std::vector<HopCounters> DecapProgram::hops() const {
+  std::vector<HopCounters> hops(PENSTOCK_DECAP_HOPS);
+  std::vector<decap_hop> per_cpu(possible_cpus());
+  for (std::uint32_t i = 0; i < hops.size(); ++i) {
+    if (bpf_map_lookup_elem(bpf_map__fd(program_->maps.decap_hops), &i, per_cpu.data()) != 0) continue;
+    for (const decap_hop& c : per_cpu) {
+      hops[i].known += c.known;
+      hops[i].begun += c.begun;
+      hops[i].last += c.last;
+      hops[i].passed_on += c.passed_on;
+    }
+  }
+  return hops;
+}
+
 DecapStats DecapProgram::stats() const {
   DecapStats stats;
+  stats.hops = hops();
   std::vector<decap_counters> per_cpu(possible_cpus());
   const int services = bpf_map__fd(program_->maps.decap_services);
   for (const auto& key : map_keys<abi_service_key>(services)) {

@@ -31,8 +31,17 @@ struct ServiceCounters {
   std::uint64_t bytes = 0;    // of the inner packets
 };
 
+/// Packets with a hop list, by how many hosts they had passed before this one.
+struct HopCounters {
+  std::uint64_t known = 0;
+  std::uint64_t begun = 0;
+  std::uint64_t last = 0;
+  std::uint64_t passed_on = 0;
+};
+
 struct DecapStats {
   std::map<VipKey, ServiceCounters> services;
+  std::vector<HopCounters> hops;
   std::uint64_t dropped = 0;  // tunnel packets to us that were malformed or for no service
 };
 
@@ -52,7 +61,8 @@ class DecapProgram {
 
   /// Replaces what is configured; entries that stay keep their counters. On an error the rest is done.
   Status set_addresses(const std::set<IpAddr>& addresses);
-  Status set_services(const std::set<VipKey>& services);
+  /// `searched`: those of them whose UDP flows are remembered.
+  Status set_services(const std::set<VipKey>& services, const std::set<VipKey>& searched);
 
   /// Attaches where it is not attached: at the start, and again when an interface was made anew.
   /// Returns one sentence per interface that could not be served.
@@ -80,6 +90,8 @@ class DecapProgram {
   explicit DecapProgram(XdpMode mode) : mode_(mode) {}
   static Result<Existing> find_existing(int ifindex, const std::string& name);
   void adopt_maps(int program_fd);
+  Status set_searched(const std::set<VipKey>& searched);
+  [[nodiscard]] std::vector<HopCounters> hops() const;
   Status load_program();
   Status attach_port(Port& port);
   int attach_as(int ifindex, const Existing& existing, bool native) const;

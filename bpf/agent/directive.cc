@@ -14,6 +14,7 @@
 
 #include "bpf/agent/file_descriptor.h"
 #include "penstock/abi/decap.h"
+#include "penstock/net/headers.h"
 #include "penstock/proto/node.pb.h"
 
 namespace penstock {
@@ -89,6 +90,10 @@ Result<NodeServices> validate(const proto::NodeDirective& directive) {
     if (!key) return key.error();
     if (!out.services.insert(*key).second) {
       return invalid("services[" + std::to_string(i) + "].vip", key->text() + " is given twice");
+    }
+    // Of a service without UDP there is nothing to remember.
+    if (directive.services(i).search_udp() && (key->protocol == kProtoUdp || key->protocol == kAnyProtocol)) {
+      out.searched.insert(*key);
     }
     if (const std::uint32_t overhead = directive.services(i).overhead(); overhead != 0) {
       std::uint32_t& most = out.overheads[VipPrefix(*key)];

@@ -23,6 +23,7 @@ class NodeDirective;
 struct NodeServices {
   std::uint64_t generation = 0;
   std::set<VipKey> services;
+  std::set<VipKey> searched;                     // of `services`: those whose UDP flows are remembered
   std::map<VipPrefix, std::uint32_t> overheads;  // of the VIPs to whose packets encapsulation adds bytes
 
   [[nodiscard]] std::set<VipPrefix> vips() const;

@@ -5,15 +5,24 @@
  *
  *   decap_addresses  abi_address     -> abi_u8          outer destinations that are this host
  *   decap_services   abi_service_key -> decap_counters  per CPU; a packet of the service has been
- * decapsulated. Protocol 0: what a VIP takes without looking at a service, which is ICMP and fragments
- * without ports decap_vips       abi_prefix      -> decap_vip       VIPs and VIP prefixes, with the services
- * of each that take more than one port decap_outcomes   decap_outcome   -> abi_u64         per CPU; packets
+ *                    decapsulated. Protocol 0: what a VIP takes without looking at a service, which is ICMP
+ *                    and fragments without ports
+ *   decap_vips       abi_prefix      -> decap_vip       VIPs and VIP prefixes, with the services of each that
+ *                    take more than one port
+ *   decap_outcomes   decap_outcome   -> abi_u64         per CPU; packets
+ *   decap_hops       hop             -> decap_hop       per CPU; packets with a hop list, by how many hosts
+ *                    they had passed before this one (0 = sent here by a gateway)
+ *   decap_searched   abi_service_key -> abi_u8          services whose UDP flows are remembered
+ *   decap_udp_flows  decap_udp_flow  -> abi_u64         LRU; when a packet of the flow was last delivered
+ *                    here, CLOCK_MONOTONIC_COARSE in ns, renewed at most once a second
+ *   decap_settings   0               -> decap_settings
  *
  * A packet's service is that of the longest prefix with one that takes it; within a prefix one port goes
  * before a range, a range before every port, and a protocol before any. The loader sorts `rules` that way.
  *
- * Invariant: packets that the program saw = sum over decap_outcomes. `decapsulated` = sum of the packets of
- * all entries of decap_services since they were configured. C11 and C++.
+ * Invariants: packets that the program saw = sum over decap_outcomes. `decapsulated` = sum of the packets of
+ * all entries of decap_services since they were configured. `passed_on` = sum of decap_hop.passed_on.
+ * C11 and C++.
  */
 #ifndef PENSTOCK_ABI_DECAP_H
 #define PENSTOCK_ABI_DECAP_H
@@ -32,23 +41,29 @@
 #define PENSTOCK_DECAP_MAX_NESTED 4 /* VIP prefixes around one address that are searched */
 #define PENSTOCK_DECAP_ANY_PROTOCOL 255
 
-/* X(enumerator, metric name, what happened). Everything from the first `dropped_` on is XDP_DROP. */
+#define PENSTOCK_DECAP_MAX_UDP_FLOWS 65536  /* 8 MB of kernel memory; the least recently used make room */
+#define PENSTOCK_DECAP_UDP_SEEN_SECONDS 300 /* a flow silent for longer is forgotten (RFC 4787, REQ-5) */
+
+/* X(enumerator, metric name, what happened). First what the kernel gets, then what leaves by XDP_TX, then
+ * from the first `dropped_` on XDP_DROP. */
 #define PENSTOCK_DECAP_OUTCOMES(X)                                                                          \
   X(PASSED_NOT_TUNNEL, "passed_not_tunnel", "neither GUE nor IP-in-IP, left to the kernel")                 \
   X(PASSED_NOT_OURS, "passed_not_ours", "tunnel packet for another host, left to the kernel")               \
   X(PASSED_CONTROL, "passed_control", "GUE control message, left to the kernel")                            \
   X(DECAPSULATED, "decapsulated", "inner packet handed to the kernel")                                      \
+  X(PASSED_ON, "passed_on", "flow unknown here, sent to the next hop")                                      \
   X(DROPPED_OUTER, "dropped_outer", "outer header truncated, inconsistent or with a wrong checksum")        \
   X(DROPPED_OUTER_FRAGMENT, "dropped_outer_fragment",                                                       \
     "outer packet is a fragment; raise the MTU on the way")                                                 \
   X(DROPPED_GUE, "dropped_gue", "GUE header of another version, with flags, or truncated")                  \
-  X(DROPPED_HOPS, "dropped_hops", "hop list longer than its private data, or more than three hops")         \
+  X(DROPPED_HOPS, "dropped_hops", "hop list too long, or with a hop that is no host")                       \
   X(DROPPED_INNER, "dropped_inner", "inner header truncated or inconsistent")                               \
   X(DROPPED_INNER_PROTOCOL, "dropped_inner_protocol",                                                       \
     "inner protocol, extension header or ICMP type not balanced")                                           \
   X(DROPPED_NO_SERVICE, "dropped_no_service", "inner destination is no service of this host")               \
   X(DROPPED_ECN, "dropped_ecn", "congestion marked on a packet whose sender cannot learn of it (RFC 6040)") \
-  X(DROPPED_ADJUST, "dropped_adjust", "driver could not move the packet's start")
+  X(DROPPED_ADJUST, "dropped_adjust", "driver could not move the packet's start")                           \
+  X(DROPPED_HOP_LIMIT, "dropped_hop_limit", "outer TTL or hop limit used up on the way from hop to hop")
 
 enum decap_outcome {
 #define PENSTOCK_DECAP_ENUMERATOR(name, metric, what) DECAP_##name,
@@ -57,6 +72,7 @@ enum decap_outcome {
       DECAP_OUTCOME_COUNT
 };
 
+#define PENSTOCK_DECAP_FIRST_SENT DECAP_PASSED_ON
 #define PENSTOCK_DECAP_FIRST_DROP DECAP_DROPPED_OUTER
 
 struct decap_counters {
@@ -81,6 +97,31 @@ struct decap_vip {
   struct decap_rule rules[PENSTOCK_DECAP_MAX_RULES];
 };
 
+/* Packets that arrived with a hop list and were for a service of this host. */
+struct decap_hop {
+  abi_u64 known;     /* taken: its socket or flow is here */
+  abi_u64 begun;     /* taken: it begins a connection, or has no flow that could be elsewhere */
+  abi_u64 last;      /* taken unknown: no further hop */
+  abi_u64 passed_on; /* sent to the next hop */
+};
+#define PENSTOCK_DECAP_HOPS (PENSTOCK_GUE_MAX_HOPS + 1)
+
+/* The remote end is the client. Ports in network order. */
+struct decap_udp_flow {
+  struct abi_address remote;
+  struct abi_address local;
+  abi_u16 remote_port;
+  abi_u16 local_port;
+};
+
+struct decap_settings {
+  abi_u32 search_udp; /* decap_searched is not empty */
+};
+
+PENSTOCK_ABI_ASSERT(sizeof(struct decap_hop) == 32, "BPF map value");
+PENSTOCK_ABI_ASSERT(sizeof(struct decap_udp_flow) == 36, "BPF map key without padding");
+PENSTOCK_ABI_ASSERT(__builtin_offsetof(struct decap_udp_flow, remote_port) == 32, "BPF map key");
+PENSTOCK_ABI_ASSERT(sizeof(struct decap_settings) == 4, "BPF map value");
 PENSTOCK_ABI_ASSERT(sizeof(struct decap_rule) == 6, "BPF map value");
 PENSTOCK_ABI_ASSERT(sizeof(struct decap_vip) == 20 + 6 * PENSTOCK_DECAP_MAX_RULES, "BPF map value");
 PENSTOCK_ABI_ASSERT(sizeof(struct decap_counters) == 16, "BPF map value");

@@ -7,7 +7,8 @@
  *
  * The outer destination is the chosen backend. The hops are the further backends to which the receiver may
  * pass a packet that it does not know; `next_hop` indexes the first that has not been tried. A packet without
- * alternatives carries the private header with a hop count of zero.
+ * alternatives carries the private header with a hop count of zero. Who passes a packet on becomes its outer
+ * source, counts the outer TTL down and advances `next_hop` (bpf/second_chance.bpf.h).
  *
  * C11 and C++; shared by dataplane and BPF programs.
  */

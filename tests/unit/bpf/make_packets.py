@@ -6,6 +6,7 @@ checksums and layouts come from an implementation that is not ours.
     make_packets.py --check    exits 1 when packets.inc is not what this script writes
 """
 import pathlib
+import socket
 import struct
 import sys
 
@@ -31,18 +32,18 @@ def outer6(**more):
     return IPv6(**{"src": GATEWAY6, "dst": HOST6, **more})
 
 
-def tcp4(**more):
+def tcp4(tcp_flags="S", **more):
     return IP(**{"src": CLIENT, "dst": VIP, "id": 77, "flags": "DF", **more}) / \
-        TCP(sport=40000, dport=80, flags="S", seq=1) / Raw(b"hello")
+        TCP(sport=40000, dport=80, flags=tcp_flags, seq=1) / Raw(b"hello")
 
 
 def udp4(port=7):
     return IP(src=CLIENT, dst=VIP) / UDP(sport=40001, dport=port) / Raw(b"echo me")
 
 
-def tcp6(**more):
-    return IPv6(**{"src": CLIENT6, "dst": VIP6, "fl": 0x12345, **more}) / TCP(sport=40000, dport=80, flags="S") / \
-        Raw(b"hello")
+def tcp6(tcp_flags="S", **more):
+    return IPv6(**{"src": CLIENT6, "dst": VIP6, "fl": 0x12345, **more}) / \
+        TCP(sport=40000, dport=80, flags=tcp_flags) / Raw(b"hello")
 
 
 def udp6(port=7):
@@ -65,7 +66,7 @@ def gue_header(protocol, data=b"", version=0, control=0, hlen=None, flags=0):
 def gue(outer, inner, data=private(), ether=ETHER, port=6080, udp=None, protocol=None, **header):
     protocol = inner_protocol(inner) if protocol is None else protocol
     payload = gue_header(protocol, data, **header) + raw(inner)
-    datagram = UDP(sport=50123, dport=port, chksum=0, **(udp or {}))
+    datagram = UDP(**{"sport": 50123, "dport": port, "chksum": 0, **(udp or {})})
     return raw(ether / outer / datagram / Raw(payload))
 
 
@@ -149,6 +150,92 @@ def hops():
     case("31 words of private data", gue(outer4(), tcp4(), private(h4(1)) + bytes(116)), "DECAPSULATED",
          plain(tcp4()))
     case("Hlen reaches beyond the datagram", gue(outer4(), udp4(), b"", hlen=31), "DROPPED_GUE")
+
+
+def passed_on(what, inner, hops, at, to, kind=0, ether=ETHER, udp=None, **more):
+    """Nobody has a socket here. `at`: next hop on arrival; `to`: index of the hop that must get it."""
+    source, own, make = (GATEWAY, HOST, outer4) if kind == 0 else (GATEWAY6, HOST6, outer6)
+    limit = more.pop("limit", 64)
+    field = "ttl" if kind == 0 else "hlim"
+    packet = gue(make(**{field: limit}, **more), inner, private(hops, at, kind=kind), ether, udp=udp)
+    back = ether.copy()
+    back.src, back.dst = ether.dst, ether.src
+    family = socket.AF_INET if kind == 0 else socket.AF_INET6
+    onward = make(**{**more, field: limit - 1, "src": own, "dst": socket.inet_ntop(family, hops[to])})
+    case(what, packet, "PASSED_ON", gue(onward, inner, private(hops, to + 1, kind=kind), back, udp=udp))
+
+
+def second_chance():
+    tag = ETHER / Dot1Q(vlan=7, prio=5)
+    for kind, make in ((0, h4), (1, h6)):
+        others = make(11, 12, 13)
+        for name, inner in (("TCP v4", tcp4("A")), ("TCP v6", tcp6("PA")), ("UDP v4", udp4()), ("UDP v6", udp6())):
+            for n in range(1, 4):
+                for at in range(n):
+                    passed_on(f"unknown {name}, {n} hops of type {kind}, next {at}", inner, others[:n], at, at, kind)
+                case(f"unknown {name}, {n} hops of type {kind}, all tried",
+                     gue(outer4() if kind == 0 else outer6(), inner, private(others[:n], n, kind=kind)), "DECAPSULATED",
+                     plain(inner))
+            passed_on(f"unknown {name}, type {kind}, UDP checksum", inner, others, 1, 1, kind, udp={"chksum": None})
+            passed_on(f"unknown {name}, type {kind}, VLAN tag", inner, others, 0, 0, kind, tag)
+            passed_on(f"unknown {name}, type {kind}, tag and UDP checksum", inner, others, 2, 2, kind, tag,
+                      {"chksum": None})
+        for flags in ("", "R", "F", "FA", "RA", "SA", "P"):
+            passed_on(f"unknown TCP with flags '{flags}', type {kind}", tcp4(flags), others, 0, 0, kind)
+        for flags in ("S", "SE", "SP"):
+            case(f"TCP with flags '{flags}' begins, type {kind}",
+                 gue(outer4() if kind == 0 else outer6(), tcp4(flags), private(others, kind=kind)), "DECAPSULATED",
+                 plain(tcp4(flags)))
+        own = make(2)
+        passed_on(f"own address is skipped, type {kind}", tcp4("A"), own + others[:2], 0, 1, kind)
+        passed_on(f"own address in the middle is skipped, type {kind}", tcp4("A"), others[:1] + own + others[1:2], 1, 2,
+                  kind)
+        for hops in (own, own * 3, others[:1] + own * 2):
+            at = 0 if hops[0] == own[0] else 1
+            case(f"only own addresses are left of {len(hops)}, type {kind}, next {at}",
+                 gue(outer4() if kind == 0 else outer6(), tcp4("A"), private(hops, at, kind=kind)), "DECAPSULATED",
+                 plain(tcp4("A")))
+        case(f"hops of type {kind} are of no use in the other family",
+             gue(outer6() if kind == 0 else outer4(), tcp4("A"), private(others, kind=kind)), "DECAPSULATED",
+             plain(tcp4("A")))
+        passed_on(f"hop limit 2, type {kind}", tcp4("A"), others, 0, 0, kind, limit=2)
+        for limit in (0, 1):
+            outer = outer4(ttl=limit) if kind == 0 else outer6(hlim=limit)
+            case(f"hop limit {limit}, type {kind}", gue(outer, tcp4("A"), private(others, kind=kind)),
+                 "DROPPED_HOP_LIMIT")
+    for number in (0x0000, 0x0001, 0xfffe, 0xffff):
+        # Identifications that push the outer checksum to the ends of its range, before and after.
+        for ttl, source, target in ((64, GATEWAY, HOST), (63, HOST, "10.0.31.11")):
+            base = raw(IP(src=source, dst=target, id=0, flags="DF", ttl=ttl, proto=17,
+                          len=28 + 16 + len(raw(tcp4("A")))))
+            total = sum(struct.unpack("!10H", base)) - struct.unpack("!H", base[10:12])[0]
+            passed_on(f"outer checksum near {number:04x} at TTL {ttl}", tcp4("A"), h4(11, 12), 0, 0,
+                      id=(number - total) % 0xffff)
+    for name, hop in (("no address", bytes(4)), ("loopback", b"\x7f\0\0\1"), ("multicast", b"\xe0\0\0\1"),
+                      ("broadcast", b"\xff" * 4)):
+        case(f"hop is {name}", gue(outer4(), tcp4("A"), private([hop])), "DROPPED_HOPS")
+    for name, hop in (("no address", bytes(16)), ("loopback", bytes(15) + b"\1"), ("multicast", b"\xff\2" + bytes(14)),
+                      ("link-local", b"\xfe\x80" + bytes(13) + b"\1")):
+        case(f"IPv6 hop is {name}", gue(outer6(), tcp4("A"), private([hop], kind=1)), "DROPPED_HOPS")
+    others = h4(11, 12)
+    passed_on("outer options", tcp4("A"), others, 0, 0, options=[IPOption_NOP()] * 8)
+    passed_on("outer DSCP and ECN", tcp4("A"), others, 0, 0, tos=0xb9)
+    case("no service here goes nowhere", gue(outer4(), udp4(8), private(others)), "DROPPED_NO_SERVICE")
+    quoted = IP(src=VIP, dst=CLIENT) / TCP(sport=80, dport=40000, flags="A")
+    for kind in (3, 11, 12):
+        passed_on(f"ICMP error {kind} about a flow of another host", IP(src=GATEWAY, dst=VIP) / ICMP(type=kind) /
+                  Raw(raw(quoted)[:28]), others, 0, 0)
+    passed_on("ICMPv6 error about a flow of another host", IPv6(src=GATEWAY6, dst=VIP6) / ICMPv6PacketTooBig(mtu=1280) /
+              Raw(raw(IPv6(src=VIP6, dst=CLIENT6) / UDP(sport=7, dport=40001) / Raw(bytes(40)))), others, 0, 0)
+    long = IP(src=CLIENT, dst=VIP, id=5) / UDP(sport=40001, dport=7) / Raw(bytes(400))
+    pieces = fragment(long, 160)
+    passed_on("first fragment goes by its ports", pieces[0], others, 0, 0)
+    for name, inner in (("later fragment", pieces[1]), ("ping", IP(src=CLIENT, dst=VIP) / ICMP() / Raw(b"ping")),
+                        ("protocol without flows", IP(src=CLIENT, dst="198.18.1.2", proto=47) / Raw(bytes(40))),
+                        ("error without ports", IP(src=GATEWAY, dst=VIP) / ICMP(type=3) / Raw(raw(quoted)[:20])),
+                        ("error about a later fragment", IP(src=GATEWAY, dst=VIP) / ICMP(type=3) /
+                         Raw(raw(IP(src=VIP, dst=CLIENT, frag=9, proto=6) / Raw(bytes(8)))))):
+        case(f"{name} is taken where it arrives", gue(outer4(), inner, private(others)), "DECAPSULATED", plain(inner))
 
 
 def ecn():
@@ -366,7 +453,7 @@ def big():
 
 
 def text():
-    for make in (crossings, hops, ecn, kernel_keeps, outer_refused, inner_refused, vip_level, prefixes, big):
+    for make in (crossings, hops, second_chance, ecn, kernel_keeps, outer_refused, inner_refused, vip_level, prefixes, big):
         make()
     lines = ["// Written by make_packets.py with scapy; do not edit.",
              "// {what, packet in, outcome, packet out}; a string of bytes in hexadecimal, run-length for zeros: 'zN.'"]

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0)
+ *
+ * Part of decap.bpf.c: what its other parts know of a packet, and the arithmetic that they share.
+ */
+#ifndef PENSTOCK_BPF_DECAP_PACKET_H
+#define PENSTOCK_BPF_DECAP_PACKET_H
+
+#define ETHERTYPE_IPV4 0x0800
+#define ETHERTYPE_IPV6 0x86dd
+#define ETHERTYPE_VLAN 0x8100
+#define ETHERTYPE_QINQ 0x88a8
+#define PROTO_ICMP 1
+#define PROTO_IPIP 4
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+#define PROTO_IPV6 41
+#define PROTO_FRAGMENT 44
+#define PROTO_ICMPV6 58
+#define PROTO_SCTP 132
+#define IPV4_MORE_FRAGMENTS 0x2000
+#define IPV4_OFFSET 0x1fff
+#define IPV6_OFFSET 0xfff8
+#define IPV6_MORE_FRAGMENTS 0x0001
+#define TCP_HEADER 20
+#define UDP_HEADER 8
+#define SCTP_HEADER 12
+#define ECN_NOT_ECT 0
+#define ECN_ECT1 1
+#define ECN_ECT0 2
+#define ECN_CE 3
+#define ECN_MASK 3
+/* Ethernet with one tag, IPv4 with all options, UDP, GUE with 31 words: the largest offset of an inner
+ * packet. */
+#define MAX_UDP_OFFSET (18 + 60)
+#define MAX_INNER_OFFSET (18 + 60 + 8 + 4 + 124)
+
+/* What is known of a packet. Offsets in bytes from the frame's start, lengths in bytes. No pointers: so that
+ * global functions may take it, which the verifier checks once each, and not once for every way to them. */
+struct tunnel {
+  __u32 frame_length;
+  __u32 l3_offset; /* 14, or 18 behind a VLAN tag */
+  __u32 inner_offset;
+  __u32 inner_room; /* what the outer headers leave for the inner packet */
+  __u16 outer_ethertype;
+  __u8 outer_ecn;
+  __u8 inner_protocol; /* PROTO_IPIP or PROTO_IPV6 */
+  __u32 inner_length;
+  __u32 udp_offset; /* of the outer UDP header; 0 for IP-in-IP */
+  __u8 next_hop;
+  __u8 hop_count;       /* 0: nothing to search for */
+  bool hops_are_usable; /* of the outer packet's family */
+};
+
+/* The inner packet's destination and where its transport header begins. */
+struct inner {
+  struct abi_service_key key; /* of the service that takes it, once admitted */
+  __u32 l4_offset;            /* from the frame's start */
+  __u32 l4_length;
+  __u8 protocol;
+  bool later_fragment;
+};
+
+/* The outer IP header in terms common to both families. */
+struct outer {
+  struct abi_address destination;
+  __u32 l4_offset; /* from the frame's start */
+  __u32 l4_length;
+  __u16 fragment_offset; /* nonzero: no transport header here */
+  bool fragment;
+  bool sound; /* lengths, version and checksum agree */
+  __u8 protocol;
+};
+
+static __always_inline void* start_of(const struct xdp_md* ctx) { return (void*)(long)ctx->data; }
+static __always_inline void* end_of(const struct xdp_md* ctx) { return (void*)(long)ctx->data_end; }
+
+static __always_inline struct abi_address mapped(const void* ipv4) {
+  struct abi_address a = {};
+  a.bytes[10] = 0xff;
+  a.bytes[11] = 0xff;
+  __builtin_memcpy(a.bytes + 12, ipv4, 4);
+  return a;
+}
+
+static __always_inline __u32 fold(__u64 sum) {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  return (__u32)sum;
+}
+
+#endif
