@@ -1,4 +1,4 @@
-"""scripts/lab.sh up|down|status|exec NS CMD...|scenario NAME [--json FILE]"""
+"""scripts/lab.sh up|down|status|exec NS CMD...|scenario NAME [--json FILE] [--quick]"""
 from __future__ import annotations
 
 import argparse
@@ -21,6 +21,7 @@ def main() -> int:
     play = commands.add_parser("scenario", help="run one scenario against the lab that is up")
     play.add_argument("name", metavar="NAME", help="'list' names them")
     play.add_argument("--json", metavar="FILE", help="write the figures there")
+    play.add_argument("--quick", action="store_true", help="fault scenarios with a few hundred flows and less time")
     args = parser.parse_args()
     require_root()
     if args.command == "up":
@@ -33,7 +34,7 @@ def main() -> int:
         _enter(args.namespace, args.argv)
     else:
         from . import scenarios
-        return scenarios.play(args.name, args.json)
+        return scenarios.play(args.name, args.json, quick=args.quick)
     return 0
 
 

@@ -40,6 +40,7 @@ def start_node(h: Host) -> None:
 
 
 def start_dataplane(g: Host) -> None:
+    _socket(g).unlink(missing_ok=True)  # what a killed one left would look like the new one's
     nat = [word for source in topology.NAT_SOURCES[g.name] for word in ("--nat-source", source)]
     # sleep:50: two gateways, a router and three backends share two cores here; a gateway host would spin.
     spawn(f"{g.name}-dataplane", [*GATEWAY_PRIORITY, str(BIN / "penstock-dataplane"), "--port", "net_af_xdp0,iface=eth0",
@@ -102,11 +103,19 @@ def revive_gateway(g: Host) -> None:
     start_gateway(g)
 
 
-def wait_for_sessions() -> None:
-    gateways = [f"{g.name}-gateway" for g in GATEWAYS]
-    nodes = [f"{b.name}-node" for b in BACKENDS]
+def stop_gateway(g: Host) -> None:
+    stop(f"{g.name}-gateway")
+    stop(f"{g.name}-dataplane")
+
+
+def wait_for_sessions_of_gateways() -> None:
     wait_until("gateways connected to the control plane", lambda: _connected("/gateways", GATEWAYS), 20,
-               alive=gateways, logs=["controlplane"])
+               alive=[f"{g.name}-gateway" for g in GATEWAYS], logs=["controlplane"])
+
+
+def wait_for_sessions() -> None:
+    wait_for_sessions_of_gateways()
+    nodes = [f"{b.name}-node" for b in BACKENDS]
     wait_until("nodes connected to the control plane", lambda: _connected("/nodes", BACKENDS), 20,
                alive=nodes, logs=["controlplane"])
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from . import network
-from .system import GATEWAY_PRIORITY, LOGS, ROOT, LabError, run, wait_until
+from .system import GATEWAY_PRIORITY, LOGS, ROOT, LabError, namespace_pids, run, wait_until
 from .topology import GATEWAY_AS, GATEWAYS, JOINING, PREFIX, ROUTER, ROUTER_AS, VIP4, VIP6, Host
 
 _DAEMONS = ("zebra", "bgpd", "bfdd")
@@ -25,6 +25,16 @@ def start_gateway(g: Host) -> None:
     _start(g.namespace, "gateway.conf.in", [
         f"HOSTNAME={g.name}", f"ROUTER_ID={g.ipv4}", f"LOCAL_AS={GATEWAY_AS}", f"ROUTER_AS={ROUTER_AS}",
         f"ROUTERS_V4={g.router_ipv4}", f"ROUTERS_V6={g.router_ipv6}", *_VIPS])
+
+
+def stop_gateway(g: Host) -> None:
+    """SIGTERM: bgpd says goodbye to its peers."""
+    for daemon in _DAEMONS:
+        pid = Path("/var/run/frr") / g.namespace / f"{daemon}.pid"
+        if pid.exists():
+            run(["kill", pid.read_text().strip()], check=False)
+    wait_until(f"FRR of {g.name} to end", lambda: not namespace_pids(g.namespace), 10)
+    clean(g.namespace)
 
 
 def _start(ns: str, template: str, values: list[str]) -> None:

@@ -162,7 +162,7 @@ class Run:
         self._show(outside, "failed")
         self.figures.add("requests", len(records), "requests", at_least=1)
         self.figures.add("requests_failed", len(failures), "requests")
-        self.figures.add("requests_failed_outside", len(outside), "outside gateway death", at_most=0)
+        self.figures.add("requests_failed_outside", len(outside), "outside what may fail", at_most=0)
         return records
 
     def restore(self) -> None:

@@ -6,7 +6,8 @@ import signal
 import time
 from typing import Callable
 
-from . import lifecycle, packets, processes, rest, topology
+from . import faults_backends, faults_gateways, lifecycle, packets, processes, rest, topology
+from .fault_run import FULL, QUICK, FaultRun
 from .rest import Refused
 from .run import Run
 from .system import LabError, pid_of, say
@@ -105,18 +106,28 @@ SCENARIOS: dict[str, Callable[[Run], None]] = {
 }
 
 
-def play(name: str, json_path: str | None) -> int:
+# Each holds thousands of flows through a fault.
+FAULTS: dict[str, Callable[[FaultRun], None]] = {
+    "weight-churn": faults_backends.weight_churn, "backend-churn": faults_backends.backend_churn,
+    "gateway-crash": faults_gateways.gateway_crash, "dataplane-crash": faults_gateways.dataplane_crash,
+    "dataplane-upgrade": faults_gateways.dataplane_upgrade, "gateway-join": faults_gateways.gateway_join,
+    "control-down": faults_backends.control_down, "backend-crash": faults_backends.backend_crash,
+    "drain-deadline": faults_backends.drain_deadline,
+}
+
+
+def play(name: str, json_path: str | None, *, quick: bool = False) -> int:
     if name == "list":
-        for key, scenario in SCENARIOS.items():
+        for key, scenario in [*SCENARIOS.items(), *FAULTS.items()]:
             say(f"{key:20} {scenario.__doc__}")
         return 0
-    if name not in SCENARIOS:
-        raise LabError(f"no scenario '{name}'; there are {', '.join(SCENARIOS)}", 64)
+    if name not in SCENARIOS and name not in FAULTS:
+        raise LabError(f"no scenario '{name}'; there are {', '.join([*SCENARIOS, *FAULTS])}", 64)
     lifecycle.require_up()
-    run = Run(name, on_event=say)
+    run = FaultRun(name, QUICK if quick else FULL, on_event=say) if name in FAULTS else Run(name, on_event=say)
     try:
         run.start()
-        SCENARIOS[name](run)
+        (FAULTS | SCENARIOS)[name](run)
         run.finish()
     finally:
         run.restore()

@@ -26,6 +26,13 @@ class Download {
 
   /// No further file; the one under way is given up.
   void stop() { stopping_ = true; }
+  /// Gives up the file under way, as an impatient user does; `broken` is "retired" then.
+  /// False if it is broken already.
+  bool retire() {
+    if (!broken_.empty()) return false;
+    fail("retired");
+    return true;
+  }
   void mark() { gap_.mark(); }
   [[nodiscard]] const std::string& backend() const { return backend_; }
   [[nodiscard]] const std::string& broken() const { return broken_; }

@@ -107,6 +107,7 @@ void EchoFlow::tick() {
   if (!broken_.empty()) return;
   const Nanoseconds now = monotonic_now();
   if (gap_.waited(now) > Nanoseconds::from_millis(settings_.timeout_ms)) return fail("timeout");
+  if (!gap_.open() && retiring_) return fail("retired");
   if (!gap_.open() && !stopping_) send_next();
   if (gap_.open() || !stopping_) loop_.after_ms(settings_.interval_ms, [this] { tick(); });
 }

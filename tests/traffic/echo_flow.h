@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "tests/traffic/endpoint.h"
 #include "tests/traffic/event_loop.h"
@@ -28,10 +29,14 @@ class EchoFlow {
 
   /// No message more; what is under way is still answered or not.
   void stop() { stopping_ = true; }
+  /// Closes the connection once nothing is under way; `broken` is "retired" then.
+  /// False if that was already so, or it is broken.
+  bool retire() { return broken_.empty() && !std::exchange(retiring_, true); }
   void mark();
   [[nodiscard]] bool greeted() const { return !backend_.empty(); }
   [[nodiscard]] const std::string& backend() const { return backend_; }
-  /// Empty while it is whole; else "reset", "closed", "timeout", "wrong byte" or what the system says.
+  /// Empty while it is whole; else "reset", "closed", "timeout", "wrong byte", "retired" or what the system
+  /// says.
   [[nodiscard]] const std::string& broken() const { return broken_; }
   [[nodiscard]] Nanoseconds broken_at() const { return broken_at_; }
   [[nodiscard]] std::uint64_t answered() const { return answered_; }
@@ -54,6 +59,7 @@ class EchoFlow {
   int fd_ = -1;
   EventLoop::Token token_ = 0;
   bool stopping_ = false;
+  bool retiring_ = false;
   Gap gap_;
   std::string greeting_;
   std::string backend_;

@@ -4,6 +4,7 @@
 // Standard input takes
 //   mark         gaps, losses and retransmissions count from here on
 //   report TAG   one line of JSON on standard output
+//   retire NAME  ends all flows of a backend, between two messages of each, and opens others instead
 //   stop         no message more; ends when what is under way is answered, with a report "stop"
 // Connections are opened at --open-rate and spread evenly over the targets; a flow that broke is not opened
 // again. Reports "open" once every connection was greeted or broke.
@@ -67,16 +68,14 @@ class Run {
   Run(const Options& o, std::vector<Endpoint> tcp, std::vector<Endpoint> udp, std::vector<Endpoint> downloads)
       : options_(o),
         tcp_(std::move(tcp)),
+        udp_(std::move(udp)),
+        downloads_(std::move(downloads)),
         commands_(loop_, [this](const std::string& line) { command(line); }) {
     options_.download.timeout_ms = o.echo.timeout_ms;
     on_termination(loop_, [this] { stop(); });
     if (o.seconds > 0) loop_.after_ms(static_cast<std::uint64_t>(o.seconds * 1000), [this] { stop(); });
-    for (std::size_t i = 0; !udp.empty() && i < o.sessions; ++i) open_session(i % udp.size(), udp);
-    for (std::size_t i = 0; !downloads.empty() && i < o.download_count; ++i) {
-      const std::size_t target = i % downloads.size();
-      flows_.downloads.push_back(
-          {target, std::make_unique<Download>(loop_, options_.download, downloads[target])});
-    }
+    for (std::size_t i = 0; !udp_.empty() && i < o.sessions; ++i) open_session();
+    for (std::size_t i = 0; !downloads_.empty() && i < o.download_count; ++i) open_download();
     began_ = monotonic_now();
     open_some();
   }
@@ -89,19 +88,26 @@ class Run {
  private:
   /// Source ports begin where the clock says, so that one run does not repeat the 5-tuples of the run before
   /// it while gateways still remember them.
-  void open_session(std::size_t target, const std::vector<Endpoint>& udp) {
+  void open_session() {
+    const std::size_t target = flows_.sessions.size() % udp_.size();
     constexpr std::uint64_t kFirstPort = 10240;
     constexpr std::uint64_t kPorts = 54000;
     const std::uint64_t start = monotonic_now().count() / 2'500'000;
     for (int attempt = 0;; ++attempt) {
       const auto port = static_cast<std::uint16_t>(kFirstPort + (start + next_port_++) % kPorts);
       try {
-        auto session = std::make_unique<UdpSession>(loop_, options_.session, udp[target], port, next_id_++);
+        auto session = std::make_unique<UdpSession>(loop_, options_.session, udp_[target], port, next_id_++);
         return flows_.sessions.push_back({target, std::move(session)});
       } catch (const std::system_error& e) {
         if (e.code() != std::errc::address_in_use || attempt == 100) throw;
       }
     }
+  }
+
+  void open_download() {
+    const std::size_t target = flows_.downloads.size() % downloads_.size();
+    flows_.downloads.push_back(
+        {target, std::make_unique<Download>(loop_, options_.download, downloads_[target])});
   }
 
   void open_some() {
@@ -128,7 +134,24 @@ class Run {
     if (line == "stop") return stop();
     if (line == "mark") return each([](auto& flow) { flow.mark(); });
     if (line.rfind("report ", 0) == 0) return print(line.substr(7));
-    std::fprintf(stderr, "penstock-flows: '%s' is not a command (mark, report TAG, stop)\n", line.c_str());
+    if (line.rfind("retire ", 0) == 0) return retire(line.substr(7));
+    std::fprintf(stderr, "penstock-flows: '%s' is not a command (mark, report TAG, retire NAME, stop)\n",
+                 line.c_str());
+  }
+
+  void retire(const std::string& backend) {
+    const auto retired = [&](auto& flows) {
+      return std::count_if(flows.begin(), flows.end(), [&](auto& placed) {
+        return placed.flow->backend() == backend && placed.flow->retire();
+      });
+    };
+    options_.connections += static_cast<std::size_t>(retired(flows_.connections));
+    for (auto n = retired(flows_.sessions); n > 0; --n) open_session();
+    for (auto n = retired(flows_.downloads); n > 0; --n) open_download();
+    // The new connections follow at the rate of the first ones.
+    const double already = static_cast<double>(flows_.connections.size()) / options_.open_rate;
+    began_ = monotonic_now() - Nanoseconds(static_cast<std::uint64_t>(1e9 * already));
+    open_some();
   }
 
   template <class Action>
@@ -161,7 +184,7 @@ class Run {
   }
 
   Options options_;
-  std::vector<Endpoint> tcp_;
+  std::vector<Endpoint> tcp_, udp_, downloads_;
   EventLoop loop_;
   CommandReader commands_;
   Nanoseconds began_;

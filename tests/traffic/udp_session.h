@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "tests/traffic/endpoint.h"
 #include "tests/traffic/event_loop.h"
@@ -27,6 +28,8 @@ class UdpSession {
   UdpSession& operator=(const UdpSession&) = delete;
 
   void stop() { stopping_ = true; }
+  /// False if it was stopped already.
+  bool retire() { return !std::exchange(stopping_, true); }
   /// Counts from zero again; a datagram under way then counts for neither side.
   void mark();
   [[nodiscard]] const std::string& backend() const { return backend_; }
