@@ -14,7 +14,7 @@
  * and wildcards by a search behind it.
  *
  * A packet that carries hops and belongs to no flow of this host goes on to the next hop instead
- * (second_chance.bpf.h).
+ * (second_chance.bpf.h). A GUE control message may be a probe, which is answered (probe_responder.bpf.h).
  *
  * Not verified: the outer UDP checksum (gateways send zero, RFC 6935 and 6936; the inner one protects the
  * payload) and the inner IPv4 checksum (the local stack does). ECN follows RFC 6040, figure 4.
@@ -29,11 +29,11 @@
 
 #include "penstock/abi/decap.h"
 #include "penstock/abi/gue.h"
-/* The parts, in the order of a packet's way. */
+#include "penstock/abi/probe.h"
+
+/* The parts. */
 #include "bpf/decap_inner.bpf.h"
-#include "bpf/decap_maps.bpf.h"
 #include "bpf/decap_outer.bpf.h"
-#include "bpf/decap_packet.bpf.h"
 #include "bpf/second_chance.bpf.h"
 
 /* RFC 6040, figure 4: the inner field after decapsulation, or -1 for a packet that must be dropped. */

@@ -64,4 +64,11 @@ struct {
   __type(value, struct decap_settings);
 } decap_settings SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, PENSTOCK_PROBE_KEYS);
+  __type(key, abi_u32);
+  __type(value, struct probe_key);
+} probe_keys SEC(".maps");
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "bpf/decap_maps.bpf.h"
 #include "bpf/decap_packet.bpf.h"
+#include "bpf/probe_responder.bpf.h"
 
 /* RFC 1071 over a header of `length` bytes, of which the first 20 are known to be there. The stack would
  * check it, but never sees the outer header. Unrolled: the verifier follows constant offsets, not a moving
@@ -82,7 +83,17 @@ static __always_inline bool read_hops(struct xdp_md* ctx, struct tunnel* t, __u3
   return true;
 }
 
-/* Control messages are left to the kernel until a program answers them; it would be called from here. */
+/* Control messages but probes are left to the kernel. */
+static __always_inline enum decap_outcome read_control(struct xdp_md* ctx, struct tunnel* t,
+                                                       const struct gue_header* gue, __u32 udp_length) {
+  const __u32 headers = UDP_HEADER + sizeof *gue;
+  if (gue->version_control_hlen != PENSTOCK_GUE_CONTROL || gue->flags != 0) return DECAP_PASSED_CONTROL;
+  if (gue->protocol != PENSTOCK_GUE_CONTROL_PROBE) return DECAP_PASSED_CONTROL;
+  t->inner_offset = t->udp_offset + headers;
+  t->inner_room = udp_length - headers;
+  return answer_probe(ctx, t);
+}
+
 static __always_inline enum decap_outcome read_gue(struct xdp_md* ctx, struct tunnel* t,
                                                    const struct outer* o) {
   const __u32 gue_offset = o->l4_offset + UDP_HEADER;
@@ -94,11 +105,11 @@ static __always_inline enum decap_outcome read_gue(struct xdp_md* ctx, struct tu
   if (udp_length < UDP_HEADER || udp_length > o->l4_length) return DECAP_DROPPED_OUTER;
   if (udp_length < UDP_HEADER + sizeof *gue) return DECAP_DROPPED_GUE;
   if (gue->version_control_hlen & PENSTOCK_GUE_VERSION_MASK) return DECAP_DROPPED_GUE;
-  if (gue->version_control_hlen & PENSTOCK_GUE_CONTROL) return DECAP_PASSED_CONTROL;
+  t->udp_offset = o->l4_offset;
+  if (gue->version_control_hlen & PENSTOCK_GUE_CONTROL) return read_control(ctx, t, gue, udp_length);
   const __u32 private_length = (gue->version_control_hlen & PENSTOCK_GUE_HLEN_MASK) * 4;
   const __u32 headers = UDP_HEADER + sizeof *gue + private_length;
   if (gue->flags != 0 || headers > udp_length) return DECAP_DROPPED_GUE;
-  t->udp_offset = o->l4_offset;
   t->inner_protocol = gue->protocol;
   t->inner_offset = o->l4_offset + headers;
   t->inner_room = udp_length - headers;

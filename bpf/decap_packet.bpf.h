@@ -31,6 +31,7 @@
 #define ECN_MASK 3
 /* Ethernet with one tag, IPv4 with all options, UDP, GUE with 31 words: the largest offset of an inner
  * packet. */
+#define MAX_L3_OFFSET 18
 #define MAX_UDP_OFFSET (18 + 60)
 #define MAX_INNER_OFFSET (18 + 60 + 8 + 4 + 124)
 
@@ -88,6 +89,23 @@ static __always_inline __u32 fold(__u64 sum) {
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
   return (__u32)sum;
+}
+
+/* A header's checksum after a change of the sum over it (RFC 1624, equation 3). */
+static __always_inline __u16 changed_checksum(__u16 checksum, __u64 change) {
+  return (__u16)~fold((__u16)~checksum + change);
+}
+
+/* The two bytes as a checksum sees them. Not read through a pointer to a word: such a read may be moved
+ * before a write to one of the bytes. */
+static __always_inline __be16 word_of(__u8 first, __u8 second) { return bpf_htons(first << 8 | second); }
+
+/* To the neighbour that brought it. */
+static __always_inline void send_back(struct ethhdr* eth) {
+  __u8 ours[6];
+  __builtin_memcpy(ours, eth->h_dest, 6);
+  __builtin_memcpy(eth->h_dest, eth->h_source, 6);
+  __builtin_memcpy(eth->h_source, ours, 6);
 }
 
 #endif

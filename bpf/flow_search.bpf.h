@@ -15,6 +15,9 @@
 #ifndef PENSTOCK_BPF_FLOW_SEARCH_H
 #define PENSTOCK_BPF_FLOW_SEARCH_H
 
+#include "bpf/decap_maps.bpf.h"
+#include "bpf/decap_packet.bpf.h"
+
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
 #define TCP_FLAGS 13 /* offset in the header */

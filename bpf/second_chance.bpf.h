@@ -25,7 +25,6 @@
 
 #define FAMILY_IPV4 2
 #define FAMILY_IPV6 10
-#define MAX_L3_OFFSET 18
 
 /* What precedes the hops. */
 struct hop_headers {
@@ -75,14 +74,6 @@ static __always_inline __u64 change_of(const __u32* before, const __u32* after, 
   for (int i = 0; i < words; ++i) sum += (__u64)(__u32)~before[i] + after[i];
   return sum;
 }
-
-static __always_inline __u16 changed_checksum(__u16 checksum, __u64 change) {
-  return (__u16)~fold((__u16)~checksum + change);
-}
-
-/* The two bytes as a checksum sees them. Not read through a pointer to a word: such a read may be moved
- * before a write to one of the bytes. */
-static __always_inline __be16 word_of(__u8 first, __u8 second) { return bpf_htons(first << 8 | second); }
 
 /* `change`: of the addresses in the pseudo-header. The private data is marked with the hops that are spent.
  */
@@ -163,10 +154,7 @@ static __always_inline bool leave_towards(struct xdp_md* ctx, const struct tunne
     __builtin_memcpy(eth->h_source, way->smac, 6);
     __builtin_memcpy(eth->h_dest, way->dmac, 6);
   } else {
-    __u8 ours[6];
-    __builtin_memcpy(ours, eth->h_dest, 6);
-    __builtin_memcpy(eth->h_dest, eth->h_source, 6);
-    __builtin_memcpy(eth->h_source, ours, 6);
+    send_back(eth);
   }
   return true;
 }

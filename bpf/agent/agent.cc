@@ -130,6 +130,10 @@ void Agent::apply(NodeServices wanted) {
     directive_problem_ = done.error().text();
     spdlog::error("{}", directive_problem_);
   }
+  if (auto done = program_->set_probe_key(wanted.probe_key); !done) {
+    directive_problem_ = done.error().text();
+    spdlog::error("{}", directive_problem_);
+  }
   in_force_ = std::move(wanted);
   for (const std::string& problem : clamp()) spdlog::warn("{}", problem);
   spdlog::info("generation {}: {} services", in_force_->generation, in_force_->services.size());
@@ -147,7 +151,8 @@ void Agent::handle_directive() {
   }
   directive_problem_.clear();
   if (in_force_ && in_force_->generation == wanted->generation && in_force_->services == wanted->services &&
-      in_force_->searched == wanted->searched && in_force_->overheads == wanted->overheads)
+      in_force_->searched == wanted->searched && in_force_->overheads == wanted->overheads &&
+      in_force_->probe_key == wanted->probe_key)
     return;
   apply(std::move(*wanted));
   if (auto saved = save_directive(state_file(".pb"), *directive); !saved) {
@@ -209,6 +214,10 @@ void Agent::report() {
     out->set_last(stats.hops[hop].last);
     out->set_passed_on(stats.hops[hop].passed_on);
   }
+  auto* probes = status.mutable_probes();
+  probes->set_answered(stats.probes_answered);
+  probes->set_refused_malformed(stats.probes_malformed);
+  probes->set_refused_authentication(stats.probes_forged);
   for (const std::string& problem : problems_) status.add_errors(problem);
   if (!directive_problem_.empty()) status.add_errors(directive_problem_);
   session_->publish(std::move(status));

@@ -15,6 +15,7 @@
 #include "bpf/agent/file_descriptor.h"
 #include "decap.skel.h"
 #include "penstock/abi/decap.h"
+#include "penstock/abi/probe.h"
 #include "penstock/config/vip_prefix.h"
 
 namespace penstock {
@@ -259,6 +260,26 @@ Status DecapProgram::set_services(const std::set<VipKey>& services, const std::s
   return vips_done ? searched_done : vips_done;
 }
 
+Status DecapProgram::set_probe_key(const std::optional<std::array<std::uint8_t, 16>>& key) {
+  const int map = bpf_map__fd(program_->maps.probe_keys);
+  constexpr abi_u32 kNewest = 0, kBefore = 1;
+  probe_key wanted{}, present{}, none{};
+  if (key) {
+    std::memcpy(&wanted.key, key->data(), sizeof wanted.key);
+    wanted.valid = 1;
+  }
+  if (bpf_map_lookup_elem(map, &kNewest, &present) != 0) {
+    return internal_error(std::string("cannot read the probe keys: ") + std::strerror(errno));
+  }
+  if (std::memcmp(&wanted, &present, sizeof wanted) == 0) return Ok{};
+  // The old key first, so that it is valid throughout.
+  if (bpf_map_update_elem(map, &kBefore, key ? &present : &none, BPF_ANY) != 0 ||
+      bpf_map_update_elem(map, &kNewest, &wanted, BPF_ANY) != 0) {
+    return internal_error(std::string("cannot write the probe keys: ") + std::strerror(errno));
+  }
+  return Ok{};
+}
+
 /// 0 or a negative errno. Replaces `existing` in one step when it runs in the same mode.
 int DecapProgram::attach_as(int ifindex, const Existing& existing, bool native) const {
   LIBBPF_OPTS(bpf_xdp_attach_opts, options);
@@ -360,6 +381,15 @@ std::vector<HopCounters> DecapProgram::hops() const {
   return hops;
 }
 
+std::uint64_t DecapProgram::packets_with(std::uint32_t outcome) const {
+  std::vector<std::uint64_t> per_cpu(possible_cpus());
+  std::uint64_t sum = 0;
+  if (bpf_map_lookup_elem(bpf_map__fd(program_->maps.decap_outcomes), &outcome, per_cpu.data()) != 0)
+    return 0;
+  for (const std::uint64_t n : per_cpu) sum += n;
+  return sum;
+}
+
 DecapStats DecapProgram::stats() const {
   DecapStats stats;
   stats.hops = hops();
@@ -373,11 +403,11 @@ DecapStats DecapProgram::stats() const {
       counters.bytes += c.bytes;
     }
   }
-  std::vector<std::uint64_t> packets(possible_cpus());
-  for (std::uint32_t i = PENSTOCK_DECAP_FIRST_DROP; i < DECAP_OUTCOME_COUNT; ++i) {
-    if (bpf_map_lookup_elem(bpf_map__fd(program_->maps.decap_outcomes), &i, packets.data()) != 0) continue;
-    for (const std::uint64_t n : packets) stats.dropped += n;
-  }
+  for (std::uint32_t i = PENSTOCK_DECAP_FIRST_DROP; i < DECAP_OUTCOME_COUNT; ++i)
+    stats.dropped += packets_with(i);
+  stats.probes_answered = packets_with(DECAP_ANSWERED_PROBE);
+  stats.probes_malformed = packets_with(DECAP_DROPPED_PROBE);
+  stats.probes_forged = packets_with(DECAP_DROPPED_PROBE_MAC);
   return stats;
 }
 

@@ -9,6 +9,7 @@
 // One thread. All errors are sentences for a person.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -43,6 +44,9 @@ struct DecapStats {
   std::map<VipKey, ServiceCounters> services;
   std::vector<HopCounters> hops;
   std::uint64_t dropped = 0;  // tunnel packets to us that were malformed or for no service
+  std::uint64_t probes_answered = 0;
+  std::uint64_t probes_malformed = 0;
+  std::uint64_t probes_forged = 0;  // not under a key that we know
 };
 
 struct AttachedInterface {
@@ -63,6 +67,10 @@ class DecapProgram {
   Status set_addresses(const std::set<IpAddr>& addresses);
   /// `searched`: those of them whose UDP flows are remembered.
   Status set_services(const std::set<VipKey>& services, const std::set<VipKey>& searched);
+
+  /// The key under which probes are answered. The one before stays valid beside it, so that gateways that
+  /// have not heard of the new one are still answered; none: no key is valid.
+  Status set_probe_key(const std::optional<std::array<std::uint8_t, 16>>& key);
 
   /// Attaches where it is not attached: at the start, and again when an interface was made anew.
   /// Returns one sentence per interface that could not be served.
@@ -92,6 +100,7 @@ class DecapProgram {
   void adopt_maps(int program_fd);
   Status set_searched(const std::set<VipKey>& searched);
   [[nodiscard]] std::vector<HopCounters> hops() const;
+  [[nodiscard]] std::uint64_t packets_with(std::uint32_t outcome) const;
   Status load_program();
   Status attach_port(Port& port);
   int attach_as(int ifindex, const Existing& existing, bool native) const;

@@ -85,6 +85,11 @@ Result<NodeServices> validate(const proto::NodeDirective& directive) {
   if (directive.services_size() > kMost) {
     return invalid("services", "at most " + std::to_string(kMost) + " fit into the decapsulation map");
   }
+  if (const std::string& key = directive.probe_key(); !key.empty()) {
+    out.probe_key.emplace();
+    if (key.size() != out.probe_key->size()) return invalid("probe_key", "must be 16 bytes, or none");
+    std::copy(key.begin(), key.end(), out.probe_key->begin());
+  }
   for (int i = 0; i < directive.services_size(); ++i) {
     auto key = check_service(directive.services(i), "services[" + std::to_string(i) + "].");
     if (!key) return key.error();

@@ -6,6 +6,7 @@
 // replaced by rename after fsync, so a crash leaves the old one or the new one.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -20,10 +21,13 @@ namespace proto {
 class NodeDirective;
 }
 
+using ProbeKey = std::array<std::uint8_t, 16>;
+
 struct NodeServices {
   std::uint64_t generation = 0;
   std::set<VipKey> services;
   std::set<VipKey> searched;                     // of `services`: those whose UDP flows are remembered
+  std::optional<ProbeKey> probe_key;             // none: probes are not answered
   std::map<VipPrefix, std::uint32_t> overheads;  // of the VIPs to whose packets encapsulation adds bytes
 
   [[nodiscard]] std::set<VipPrefix> vips() const;

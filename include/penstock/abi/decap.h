@@ -16,6 +16,7 @@
  *   decap_udp_flows  decap_udp_flow  -> abi_u64         LRU; when a packet of the flow was last delivered
  *                    here, CLOCK_MONOTONIC_COARSE in ns, renewed at most once a second
  *   decap_settings   0               -> decap_settings
+ *   probe_keys       0, 1            -> probe_key       the newest and the one before (penstock/abi/probe.h)
  *
  * A packet's service is that of the longest prefix with one that takes it; within a prefix one port goes
  * before a range, a range before every port, and a protocol before any. The loader sorts `rules` that way.
@@ -52,6 +53,7 @@
   X(PASSED_CONTROL, "passed_control", "GUE control message, left to the kernel")                            \
   X(DECAPSULATED, "decapsulated", "inner packet handed to the kernel")                                      \
   X(PASSED_ON, "passed_on", "flow unknown here, sent to the next hop")                                      \
+  X(ANSWERED_PROBE, "answered_probe", "probe of a gateway, sent back with the answer")                      \
   X(DROPPED_OUTER, "dropped_outer", "outer header truncated, inconsistent or with a wrong checksum")        \
   X(DROPPED_OUTER_FRAGMENT, "dropped_outer_fragment",                                                       \
     "outer packet is a fragment; raise the MTU on the way")                                                 \
@@ -63,7 +65,9 @@
   X(DROPPED_NO_SERVICE, "dropped_no_service", "inner destination is no service of this host")               \
   X(DROPPED_ECN, "dropped_ecn", "congestion marked on a packet whose sender cannot learn of it (RFC 6040)") \
   X(DROPPED_ADJUST, "dropped_adjust", "driver could not move the packet's start")                           \
-  X(DROPPED_HOP_LIMIT, "dropped_hop_limit", "outer TTL or hop limit used up on the way from hop to hop")
+  X(DROPPED_HOP_LIMIT, "dropped_hop_limit", "outer TTL or hop limit used up on the way from hop to hop")    \
+  X(DROPPED_PROBE, "dropped_probe", "probe that is no request of a known version, or truncated")            \
+  X(DROPPED_PROBE_MAC, "dropped_probe_mac", "probe with a MAC of neither valid key")
 
 enum decap_outcome {
 #define PENSTOCK_DECAP_ENUMERATOR(name, metric, what) DECAP_##name,

@@ -18,7 +18,6 @@ namespace penstock {
 
 using Bytes = std::vector<std::uint8_t>;
 
-
 inline void put16(Bytes& out, std::size_t value) {
   out.push_back(static_cast<std::uint8_t>(value >> 8));
   out.push_back(static_cast<std::uint8_t>(value));

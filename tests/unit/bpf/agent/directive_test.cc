@@ -41,6 +41,24 @@ TEST(Directive, GoodOneYieldsServicesAndVips) {
   EXPECT_EQ(services->vips().size(), 2u);
 }
 
+TEST(Directive, ProbeKeyAndSearchedUdpServicesAreTakenOver) {
+  auto directive = good();
+  directive.set_probe_key("0123456789abcdef");
+  for (auto& service : *directive.mutable_services()) service.set_search_udp(true);
+  directive.mutable_services(1)->set_protocol(proto::UDP);
+  const auto services = validate(directive);
+  ASSERT_TRUE(services.ok());
+  ASSERT_TRUE(services->probe_key);
+  EXPECT_EQ(std::string(services->probe_key->begin(), services->probe_key->end()), "0123456789abcdef");
+  ASSERT_EQ(services->searched.size(), 1u) << "TCP flows are found in the socket tables";
+  EXPECT_EQ(services->searched.begin()->text(), "udp [2001:db8:5::10]:80");
+  EXPECT_FALSE(validate(good())->probe_key);
+  directive.set_probe_key("too short");
+  const auto refused = validate(directive);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().field, "probe_key");
+}
+
 TEST(Directive, PrefixesRangesAndWildcardsAreServices) {
   auto directive = good();
   directive.mutable_services(0)->set_vip("203.0.113.0/24");
