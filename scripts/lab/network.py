@@ -10,6 +10,7 @@ from .topology import BACKENDS, CLIENT, GATEWAYS, HOSTS, JOINING, PREFIX, ROUTER
 _ROUTER_NS = PREFIX + ROUTER
 # The kernel's own shortest retransmission timeout, 200 ms, would hide every outage that is shorter.
 _RTO_MIN = "50ms"
+VIP_ROUTE_PROTOCOL = 99
 
 
 def create() -> None:
@@ -89,6 +90,13 @@ def silence(h: Host) -> None:
 def unsilence(h: Host) -> None:
     for family in ("-4", "-6"):
         run(["ip", family, "rule", "del", "pref", "0", "blackhole"], ns=h.namespace, check=False)
+
+
+def forget_vips(h: Host) -> None:
+    """The routes that a killed agent left are gone after a reboot."""
+    for family in ("-4", "-6"):
+        run(["ip", family, "route", "flush", "table", "all", "proto", str(VIP_ROUTE_PROTOCOL)], ns=h.namespace,
+            check=False)
 
 
 def gateway_next_hops(vip: str) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, Iterator
 
 from . import network, processes, rest, topology
 from .backends import LARGE_BYTES, PROXY_PORT
+from .extra_services import extra_services, service
 from .run import Run
 from .system import LabError, run, spawn, stop, wait_until
 from .topology import BACKENDS, CLIENT, GATEWAYS, ROUTER, VIP4, VIP6, Host
@@ -49,10 +50,10 @@ _NAT = [("nat4", "203.0.113.20", 4), ("nat6", "2001:db8:ffff::20", 6),
 
 def nat(run_: Run) -> None:
     """HTTP through NAT to another port, v4, v6, NAT64 and NAT46; the PROXY protocol tells the client's address."""
-    documents = [_service(name, vip, "tcp", 80, "nat", family, forwarding={"proxy_protocol": True},
+    documents = [service(name, vip, "tcp", 80, "nat", family, forwarding={"proxy_protocol": True},
                           backend_port=PROXY_PORT)
                  for name, vip, family in _NAT]
-    with _extra_services(documents, [vip for _, vip, _ in _NAT]):
+    with extra_services(documents, [vip for _, vip, _ in _NAT]):
         run_.go_on(0.5)
         for name, vip, family in _NAT:
             _curl_through(run_, name, vip, family)
@@ -166,9 +167,9 @@ _DNS_VIP6 = "2001:db8:ffff::53"
 
 def dns(run_: Run) -> None:
     """DNS servers behind one-shot UDP services, one of them a VIP prefix: every query answered, no flow remembered."""
-    documents = [_service("dns4", _DNS_PREFIX, "udp", 53, "gue", 4, one_shot=True),
-                 _service("dns6", _DNS_VIP6, "udp", 53, "ipip", 6, one_shot=True)]
-    with _extra_services(documents, [_DNS_PREFIX, _DNS_VIP6]), _each_backend("dns", lambda b: [
+    documents = [service("dns4", _DNS_PREFIX, "udp", 53, "gue", 4, one_shot=True),
+                 service("dns6", _DNS_VIP6, "udp", 53, "ipip", 6, one_shot=True)]
+    with extra_services(documents, [_DNS_PREFIX, _DNS_VIP6]), _each_backend("dns", lambda b: [
             "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--user=root",
             "--pid-file=", "--port=53", f"--txt-record=who.lab,{b.name}"]):
         for b in BACKENDS:
@@ -194,13 +195,13 @@ _SECOND_CLIENT = f"{CLIENT.ipv4.rsplit('.', 1)[0]}.77"
 def quic(run_: Run) -> None:
     """Connections by QUIC connection ID keep their backend when the client's address and port change."""
     ids = {b.name: f"{n:04x}" for n, b in enumerate(BACKENDS, 1)}
-    document = _service("quic4", _QUIC_VIP, "udp", _QUIC_PORT, "gue", 4, quic={"configs": [
+    document = service("quic4", _QUIC_VIP, "udp", _QUIC_PORT, "gue", 4, quic={"configs": [
         {"rotation": 0, "server_id_length": 2, "nonce_length": 5}]})
     for backend in document["backends"]:
         backend["quic_server_id"] = ids[backend["id"]]
     run(["ip", "addr", "replace", f"{_SECOND_CLIENT}/24", "dev", "eth0"], ns=CLIENT.namespace)
     try:
-        with _extra_services([document], [_QUIC_VIP]), _each_backend("quic", lambda b: [
+        with extra_services([document], [_QUIC_VIP]), _each_backend("quic", lambda b: [
                 *_PYTHON, str(_HERE / "quic_peer.py"), "server", _QUIC_VIP, str(_QUIC_PORT), b.name, ids[b.name]]):
             for b in BACKENDS:
                 wait_until(f"the QUIC peer on {b.name}",
@@ -238,34 +239,6 @@ def _replay(run_: Run, captures: list[str]) -> None:
 
 
 # --- parts --------------------------------------------------------------------------------------------------
-
-def _service(name: str, vip: str, protocol: str, port: int, encap: str, family: int, *, backend_port: int | None = None,
-             **more: Any) -> dict:
-    """A service over all backends with equal weights."""
-    own = {"port": backend_port} if backend_port else {}
-    return {"id": name, "vip": vip, "protocol": protocol, "port": port, "encap": encap, **more,
-            "backends": [{"id": b.name, "address": b.ipv4 if family == 4 else b.ipv6, **own} for b in BACKENDS]}
-
-
-@contextlib.contextmanager
-def _extra_services(documents: list[dict], vips: list[str]) -> Iterator[None]:
-    """Services beside the lab's: forwarded, carried by the nodes and routed over both gateways within the block."""
-    try:
-        for document in documents:
-            rest.call("PUT", f"/services/{document['id']}", document)
-        processes.wait_for_generation()
-        processes.wait_for_nodes({d["vip"] for d in documents if d["encap"] != "nat"})
-        names = [g.name for g in GATEWAYS]
-        for vip in vips:
-            wait_until(f"a route at the router to {vip} over {' and '.join(names)}",
-                       lambda vip=vip: network.gateway_next_hops(vip) == names, 10)
-        yield
-    finally:
-        for document in documents:
-            with contextlib.suppress(LabError):
-                rest.call("DELETE", f"/services/{document['id']}")
-        processes.wait_for_generation()
-
 
 @contextlib.contextmanager
 def _each_backend(name: str, command: Any) -> Iterator[None]:

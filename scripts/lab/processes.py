@@ -5,7 +5,7 @@ import functools
 import shutil
 from pathlib import Path
 
-from . import certificates, network, rest, routing, topology
+from . import certificates, network, other_routing, rest, routing, topology
 from .system import BUILD, GATEWAY_PRIORITY, ROOT, RUN, LabError, pid_of, run, spawn, stop, wait_until
 from .topology import BACKENDS, CTL, GATEWAYS, JOINING, SERVICES, SYNC_PORT, Host
 
@@ -59,7 +59,11 @@ def start_gateway_agent(g: Host, routing_daemon: str = "frr") -> None:
                  "--heartbeat-timeout-ms", "100", *certificates.flags(g.name),
                  *_optional("penstock-gateway", "--sync-address", f"{g.ipv4}:{SYNC_PORT}"),
                  *_optional("penstock-gateway", "--restart-command", str(_restart_script(g))),
-                 *_optional("penstock-gateway", "--routing", routing_daemon)], ns=g.namespace)
+                 *_optional("penstock-gateway", "--routing", routing_daemon),
+                 *_optional("penstock-gateway", "--vtysh-instance", g.namespace),
+                 *_optional("penstock-gateway", "--bird-socket", str(other_routing.bird_socket(g))),
+                 *_optional("penstock-gateway", "--bird-include", str(other_routing.bird_include(g))),
+                 *_optional("penstock-gateway", "--gobgp", other_routing.GOBGP_API)], ns=g.namespace)
 
 
 def _optional(program: str, flag: str, value: str) -> list[str]:
@@ -99,12 +103,17 @@ def wait_for_dataplane(g: Host) -> None:
 def revive_gateway(g: Host) -> None:
     """A gateway killed by the gateway-death scenario comes back, as after a reboot."""
     network.unsilence(g)
+    network.forget_vips(g)
     routing.start_gateway(g)
     start_gateway(g)
 
 
-def stop_gateway(g: Host) -> None:
+def stop_gateway_agent(g: Host) -> None:
     stop(f"{g.name}-gateway")
+
+
+def stop_gateway(g: Host) -> None:
+    stop_gateway_agent(g)
     stop(f"{g.name}-dataplane")
 
 

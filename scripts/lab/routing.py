@@ -11,20 +11,20 @@ from .topology import GATEWAY_AS, GATEWAYS, JOINING, PREFIX, ROUTER, ROUTER_AS, 
 
 _DAEMONS = ("zebra", "bgpd", "bfdd")
 _ROUTER_NS = PREFIX + ROUTER
-_VIPS = [f"VIP_PREFIXES_V4={VIP4.rsplit('.', 1)[0]}.0/24", "VIP_PREFIXES_V6=2001:db8:ffff::/64"]
+VIPS = [f"VIP_PREFIXES_V4={VIP4.rsplit('.', 1)[0]}.0/24", "VIP_PREFIXES_V6=2001:db8:ffff::/64"]
 
 
 def start_router() -> None:
     _start(_ROUTER_NS, "router.conf.in", [
         f"HOSTNAME={ROUTER}", "ROUTER_ID=10.0.0.1", f"LOCAL_AS={ROUTER_AS}", f"GATEWAY_AS={GATEWAY_AS}",
         "GATEWAYS_V4=" + " ".join(g.ipv4 for g in [*GATEWAYS, JOINING]),
-        "GATEWAYS_V6=" + " ".join(g.ipv6 for g in [*GATEWAYS, JOINING]), *_VIPS])
+        "GATEWAYS_V6=" + " ".join(g.ipv6 for g in [*GATEWAYS, JOINING]), *VIPS])
 
 
 def start_gateway(g: Host) -> None:
     _start(g.namespace, "gateway.conf.in", [
         f"HOSTNAME={g.name}", f"ROUTER_ID={g.ipv4}", f"LOCAL_AS={GATEWAY_AS}", f"ROUTER_AS={ROUTER_AS}",
-        f"ROUTERS_V4={g.router_ipv4}", f"ROUTERS_V6={g.router_ipv6}", *_VIPS])
+        f"ROUTERS_V4={g.router_ipv4}", f"ROUTERS_V6={g.router_ipv6}", *VIPS])
 
 
 def stop_gateway(g: Host) -> None:

@@ -6,7 +6,7 @@ import signal
 import time
 from typing import Callable
 
-from . import faults_backends, faults_gateways, lifecycle, packets, processes, rest, topology
+from . import faults_backends, faults_gateways, faults_routing, faults_sync, lifecycle, packets, processes, rest, topology
 from .fault_run import FULL, QUICK, FaultRun
 from .rest import Refused
 from .run import Run
@@ -112,7 +112,9 @@ FAULTS: dict[str, Callable[[FaultRun], None]] = {
     "gateway-crash": faults_gateways.gateway_crash, "dataplane-crash": faults_gateways.dataplane_crash,
     "dataplane-upgrade": faults_gateways.dataplane_upgrade, "gateway-join": faults_gateways.gateway_join,
     "control-down": faults_backends.control_down, "backend-crash": faults_backends.backend_crash,
-    "drain-deadline": faults_backends.drain_deadline,
+    "nat-rehash": faults_sync.nat_rehash, "replication-hostile": faults_sync.replication_hostile,
+    "drain-deadline": faults_backends.drain_deadline, "routing-frr": faults_routing.routing_frr,
+    "routing-bird": faults_routing.routing_bird, "routing-gobgp": faults_routing.routing_gobgp,
 }
 
 
