@@ -13,7 +13,8 @@ from .topology import CLIENT, GATEWAYS, NAT_SOURCES, PREFIX, ROUTER, SYNC_PORT
 
 _ROUTER_NS = PREFIX + ROUTER
 _TABLE = "penstock_lab"
-_STATIC_METRIC = "5"  # better than those of BGP's routes, 20
+# Looked at before the main table. A route beside BGP's own would make zebra take its away, and back too late.
+_STATIC_TABLE, _STATIC_RULE = "77", "77"
 
 
 @contextlib.contextmanager
@@ -22,7 +23,7 @@ def replication_loss(percent: int) -> Iterator[None]:
     some = f"numgen random mod 100 < {percent}" if percent < 100 else ""
     rules = "\n".join(f"{protocol} {port} {SYNC_PORT} {some} counter drop"
                       for protocol in ("udp", "tcp") for port in ("dport", "sport"))
-    _nft(f"table inet {_TABLE} {{ chain forward {{ type filter hook forward priority 0;\n{rules}\n}} }}")
+    _nft(f"table inet {_TABLE} {{\n chain forward {{\n type filter hook forward priority 0;\n{rules}\n}}\n}}")
     try:
         yield
     finally:
@@ -58,17 +59,24 @@ def rehash(vips: list[str], *, answers: bool) -> None:
     """
     for vip in vips:
         hops = [word for g in reversed(GATEWAYS) for word in ("nexthop", "via", _via(g, vip), "dev", g.name)]
-        run(["ip", _family(vip), "route", "replace", vip, "proto", "static", "metric", _STATIC_METRIC, *hops],
-            ns=_ROUTER_NS)
+        run(["ip", _family(vip), "route", "replace", vip, "table", _STATIC_TABLE, *hops], ns=_ROUTER_NS)
+    if not run(["ip", "rule", "list", "pref", _STATIC_RULE], ns=_ROUTER_NS):
+        _rules("add")
     if answers:
         _route_answers(list(reversed(GATEWAYS)))
 
 
 def undo_rehash(vips: list[str]) -> None:
+    _rules("del")
     for vip in vips:
-        run(["ip", _family(vip), "route", "del", vip, "proto", "static", "metric", _STATIC_METRIC], ns=_ROUTER_NS,
-            check=False)
+        run(["ip", _family(vip), "route", "del", vip, "table", _STATIC_TABLE], ns=_ROUTER_NS, check=False)
     _route_answers(GATEWAYS)
+
+
+def _rules(action: str) -> None:
+    for family in ("-4", "-6"):
+        run(["ip", family, "rule", action, "pref", _STATIC_RULE, "lookup", _STATIC_TABLE], ns=_ROUTER_NS,
+            check=action == "add")
 
 
 def _route_answers(gateways: list) -> None:
