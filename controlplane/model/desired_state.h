@@ -1,5 +1,5 @@
 // The desired state of a site: what the operator asked for, and nothing that was observed. Values and rules
-// only; reading and writing JSON is service_document.h, persistence is store/.
+// only; reading and writing JSON is service_document.h and gateway_document.h, persistence is store/.
 #pragma once
 
 #include <array>
@@ -24,6 +24,19 @@ enum class TooBig : std::uint8_t {
   kFragment,  // the outer packet is fragmented
 };
 
+/// What becomes of the flows that a drained backend still has at its deadline.
+enum class DrainPolicy : std::uint8_t {
+  kKeep,   // they stay until they end; the deadline is only what the operator hopes for
+  kReset,  // TCP clients get a reset, other flows are forgotten; the dataplanes do so by their own clocks
+};
+
+/// Which packets without a flow entry may be passed on from backend to backend until one knows their flow.
+enum class SecondChance : std::uint8_t {
+  kTcp,  // TCP packets that do not begin a connection
+  kOff,
+  kTcpAndUdp,  // UDP, too
+};
+
 /// One server address of a service.
 struct Backend {
   std::string id;            // unique within its service
@@ -32,7 +45,9 @@ struct Backend {
   bool drain = false;        // no new flow, established flows stay
   std::uint16_t port = 0;    // kNat: where it listens; 0 = the packet's own destination port
   MacAddr mac{};             // kVxlan: destination of the inner Ethernet header
-  std::vector<std::uint8_t> quic_server_id{};  // what the server encodes in its connection IDs
+  std::vector<std::uint8_t> quic_server_id{};     // what the server encodes in its connection IDs
+  std::uint64_t drain_deadline = 0;               // with drain: Unix time in seconds; 0 = none
+  DrainPolicy drain_policy = DrainPolicy::kKeep;  // kReset needs a deadline
 
   bool operator==(const Backend&) const = default;
 };
@@ -86,16 +101,44 @@ struct Service {
   std::vector<Backend> backends;
   Forwarding forwarding;
   SourceAffinity affinity;
-  std::vector<QuicConfig> quic;  // empty: not by connection ID
-  bool one_shot = false;         // UDP: each datagram by itself, without a flow entry
+  std::vector<QuicConfig> quic;                     // empty: not by connection ID
+  bool one_shot = false;                            // UDP: each datagram by itself, without a flow entry
+  SecondChance second_chance = SecondChance::kTcp;  // kGue; other services never have one
 
   bool operator==(const Service&) const = default;
+};
+
+/// How fast the routers notice that a gateway is dead; the routing daemon's profiles of these names.
+enum class BfdProfile : std::uint8_t { kDefault, kFast, kNormal };
+
+/// How one VIP is announced by one gateway.
+struct VipPolicy {
+  std::optional<std::uint32_t> med{};  // instead of the gateway's
+  bool drain = false;                  // with the graceful-shutdown community, RFC 8326
+  bool withhold = false;               // not at all
+
+  bool operator==(const VipPolicy&) const = default;
+};
+
+/// Asks for one restart of the dataplane. A gateway carries out each id once and remembers it, so the request
+/// stays where it is and may be sent again.
+struct UpgradeRequest {
+  std::uint32_t id = 0;                     // from 1; grows with every request
+  std::uint32_t drain_timeout_seconds = 0;  // 0 = the gateway's default, 30
+
+  bool operator==(const UpgradeRequest&) const = default;
 };
 
 /// What the operator decided about a gateway. Gateways without one announce.
 struct GatewayPolicy {
   std::string id;
   bool announce = true;
+  std::uint32_t med = 0;             // 0–kMaxMed, the lower the better; equal ones share the traffic
+  std::uint32_t bandwidth_mbps = 0;  // 1–kMaxBandwidthMbps: its share of the ECMP; 0 = none is announced
+  BfdProfile bfd_profile = BfdProfile::kDefault;
+  std::map<std::string, VipPolicy, std::less<>> vips{};  // by VipPrefix::text()
+  std::uint32_t drain_timeout_seconds = 0;  // without announce: withdraw at the latest then; 0 = 30
+  std::optional<UpgradeRequest> upgrade{};
 
   bool operator==(const GatewayPolicy&) const = default;
 };

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "penstock/config/limits.h"
+
 namespace penstock {
 
 using nlohmann::json;
@@ -37,6 +39,15 @@ std::optional<std::string> ObjectReader::required_text(const std::string& key) {
     return std::nullopt;
   }
   return value->get<std::string>();
+}
+
+std::string ObjectReader::required_id() {
+  const auto id = required_text("id");
+  if (!id) return {};
+  if (!is_valid_id(id->data(), id->size())) {
+    complain("id", "must be 1–63 characters a–z, 0–9 and inner hyphens");
+  }
+  return *id;
 }
 
 std::optional<std::uint32_t> ObjectReader::number(const std::string& key, const json& value,

@@ -20,6 +20,8 @@ class ObjectReader {
 
   /// The member, or nothing and a problem when it is missing or of another type.
   std::optional<std::string> required_text(const std::string& key);
+  /// The member "id", checked to be one; empty after a problem.
+  std::string required_id();
   std::optional<std::uint32_t> required_number(const std::string& key, std::uint32_t least,
                                                std::uint32_t most);
   /// Nothing and a problem when missing, not an array, or empty.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "controlplane/model/object_reader.h"
+#include "controlplane/model/rfc3339.h"
 #include "controlplane/model/rules.h"
 #include "controlplane/model/service_names.h"
 #include "controlplane/model/service_rules.h"
@@ -14,15 +15,6 @@ namespace penstock {
 namespace {
 
 using nlohmann::json;
-
-constexpr const char* kIdRule = "must be 1–63 characters a–z, 0–9 and inner hyphens";
-
-std::string parse_id(ObjectReader& reader) {
-  const auto id = reader.required_text("id");
-  if (!id) return {};
-  if (!is_valid_id(id->data(), id->size())) reader.complain("id", kIdRule);
-  return *id;
-}
 
 /// What can be neither a VIP nor a backend.
 void check_host_address(const IpAddr& address, const std::string& key, ObjectReader& reader) {
@@ -113,6 +105,27 @@ std::vector<std::uint8_t> parse_server_id(ObjectReader& reader) {
   return {};
 }
 
+void parse_drain(ObjectReader& reader, Backend& out) {
+  out.drain = reader.flag_or("drain", out.drain);
+  if (reader.member("drain_deadline") != nullptr) {
+    const auto written = reader.required_text("drain_deadline");
+    const auto deadline = written ? unix_seconds_from_rfc3339(*written) : std::nullopt;
+    if (written && !deadline) {
+      reader.complain("drain_deadline", "must be a time in whole seconds such as 2026-11-28T10:00:00Z");
+    }
+    out.drain_deadline = deadline.value_or(0);
+  }
+  const auto policy = drain_policy_named(reader.text_or("drain_policy", "keep"));
+  if (!policy) reader.complain("drain_policy", "must be keep or reset");
+  out.drain_policy = policy.value_or(DrainPolicy::kKeep);
+}
+
+SecondChance parse_second_chance(ObjectReader& reader) {
+  const auto chance = second_chance_named(reader.text_or("second_chance", "tcp"));
+  if (!chance) reader.complain("second_chance", "must be tcp, off or tcp+udp");
+  return chance.value_or(SecondChance::kTcp);
+}
+
 IdleTimeouts parse_idle_timeouts(ObjectReader& service, Problems& problems) {
   IdleTimeouts out;
   const json* value = service.member("idle_timeouts");
@@ -157,10 +170,10 @@ std::optional<Backend> parse_backend(const json& document, const std::string& pa
   const std::size_t before = problems.size();
   ObjectReader reader(document, path, problems);
   Backend out;
-  out.id = parse_id(reader);
+  out.id = reader.required_id();
   out.address = parse_address(reader, "address");
   out.weight = reader.number_or("weight", 0, kMaxWeight, out.weight);
-  out.drain = reader.flag_or("drain", out.drain);
+  parse_drain(reader, out);
   if (reader.member("port") != nullptr) {
     out.port = static_cast<std::uint16_t>(reader.required_number("port", 1, 65535).value_or(0));
   }
@@ -177,7 +190,7 @@ std::optional<Service> parse_service(const json& document, const std::string& pa
   const std::size_t problems_before = problems.size();
   ObjectReader reader(document, path, problems);
   Service out;
-  out.id = parse_id(reader);
+  out.id = reader.required_id();
   parse_key_vip(reader, out.key);
   out.key.protocol = parse_protocol(reader);
   parse_key_port(reader, out.key);
@@ -188,6 +201,7 @@ std::optional<Service> parse_service(const json& document, const std::string& pa
   out.affinity = parse_affinity(reader, problems);
   out.quic = parse_quic(reader, problems, before == nullptr ? kNone : before->quic);
   out.one_shot = reader.flag_or("one_shot", false);
+  out.second_chance = parse_second_chance(reader);
   out.backends = parse_backends(reader, problems);
   reader.finish();
   // What stands in for a field that was refused would only raise more complaints.
@@ -196,18 +210,6 @@ std::optional<Service> parse_service(const json& document, const std::string& pa
     check_backends(out, path, problems);
   }
   if (problems.size() != problems_before) return std::nullopt;
-  return out;
-}
-
-std::optional<GatewayPolicy> parse_gateway(const json& document, const std::string& path,
-                                           Problems& problems) {
-  const std::size_t before = problems.size();
-  ObjectReader reader(document, path, problems);
-  GatewayPolicy out;
-  out.id = parse_id(reader);
-  out.announce = reader.flag_or("announce", out.announce);
-  reader.finish();
-  if (problems.size() != before) return std::nullopt;
   return out;
 }
 
@@ -243,6 +245,10 @@ json to_json(const Backend& backend) {
   if (backend.mac != MacAddr{}) out["mac"] = backend.mac.text();
   const auto& server_id = backend.quic_server_id;
   if (!server_id.empty()) out["quic_server_id"] = hex(server_id.data(), server_id.size());
+  if (backend.drain_deadline != 0) out["drain_deadline"] = rfc3339(backend.drain_deadline);
+  if (backend.drain && (backend.drain_deadline != 0 || backend.drain_policy != DrainPolicy::kKeep)) {
+    out["drain_policy"] = name_of(backend.drain_policy);
+  }
   return out;
 }
 
@@ -266,9 +272,8 @@ json to_json(const Service& service, Secrets secrets) {
   if (service.affinity != SourceAffinity{}) out["affinity"] = to_json(service.affinity);
   if (!service.quic.empty()) out["quic"] = to_json(service.quic, secrets);
   if (service.one_shot) out["one_shot"] = true;
+  if (service.second_chance != SecondChance::kTcp) out["second_chance"] = name_of(service.second_chance);
   return out;
 }
-
-json to_json(const GatewayPolicy& gateway) { return {{"id", gateway.id}, {"announce", gateway.announce}}; }
 
 }  // namespace penstock

@@ -1,4 +1,4 @@
-// Services, backends and gateway policies as the JSON documents of REST and of the store.
+// Services and backends as the JSON documents of REST and of the store.
 //
 //   {"id":"web","vip":"203.0.113.10","protocol":"tcp","port":80,"encap":"gue","table_size":0,
 //    "idle_timeouts":{"tcp_syn_seconds":10,…},
@@ -6,8 +6,10 @@
 //
 // "vip" may be a prefix, "203.0.113.0/24"; "port" a range, "8000-8999", or "*"; "protocol" tcp, udp, sctp or
 // any; "encap" gue, ipip, gre, vxlan, l2dsr or nat. A backend may have "port" (nat), "mac" (vxlan) and
-// "quic_server_id" (hexadecimal). "forwarding", "affinity" and "quic" are service_options.h; "one_shot":true
-// makes a UDP service do without flow entries. What is left out has its default and is left out again.
+// "quic_server_id" (hexadecimal); a drained one "drain_deadline" (RFC 3339) and "drain_policy", keep or
+// reset. "forwarding", "affinity" and "quic" are service_options.h; "one_shot":true makes a UDP service do
+// without flow entries; "second_chance" is tcp, off or tcp+udp. What is left out has its default and is left
+// out again.
 //
 // Parsing checks all that can be known from the one document; what depends on other services is rules.h.
 #pragma once
@@ -31,8 +33,6 @@ namespace penstock {
                                                    Problems& problems, const Service* before = nullptr);
 [[nodiscard]] std::optional<Backend> parse_backend(const nlohmann::json& document, const std::string& path,
                                                    Problems& problems);
-[[nodiscard]] std::optional<GatewayPolicy> parse_gateway(const nlohmann::json& document,
-                                                         const std::string& path, Problems& problems);
 
 /// {"services":[…]}: a whole set, also checked against itself (rules.h). An empty list is a valid set.
 /// `before` holds the services that it replaces.
@@ -42,6 +42,5 @@ namespace penstock {
 
 [[nodiscard]] nlohmann::json to_json(const Service& service, Secrets secrets = Secrets::kHidden);
 [[nodiscard]] nlohmann::json to_json(const Backend& backend);
-[[nodiscard]] nlohmann::json to_json(const GatewayPolicy& gateway);
 
 }  // namespace penstock

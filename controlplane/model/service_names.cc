@@ -7,13 +7,36 @@
 namespace penstock {
 namespace {
 
+template <class Value>
 struct Named {
-  Encap encap;
+  Value value;
   std::string_view name;
 };
 
-constexpr Named kEncaps[] = {{Encap::kGue, "gue"},     {Encap::kIpip, "ipip"},   {Encap::kGre, "gre"},
-                             {Encap::kVxlan, "vxlan"}, {Encap::kL2dsr, "l2dsr"}, {Encap::kNat, "nat"}};
+constexpr Named<Encap> kEncaps[] = {{Encap::kGue, "gue"},     {Encap::kIpip, "ipip"},   {Encap::kGre, "gre"},
+                                    {Encap::kVxlan, "vxlan"}, {Encap::kL2dsr, "l2dsr"}, {Encap::kNat, "nat"}};
+constexpr Named<SecondChance> kSecondChances[] = {
+    {SecondChance::kTcp, "tcp"}, {SecondChance::kOff, "off"}, {SecondChance::kTcpAndUdp, "tcp+udp"}};
+constexpr Named<DrainPolicy> kDrainPolicies[] = {{DrainPolicy::kKeep, "keep"},
+                                                 {DrainPolicy::kReset, "reset"}};
+constexpr Named<BfdProfile> kBfdProfiles[] = {
+    {BfdProfile::kDefault, ""}, {BfdProfile::kFast, "fast"}, {BfdProfile::kNormal, "normal"}};
+
+template <class Value, std::size_t n>
+std::string_view name_in(const Named<Value> (&all)[n], Value value) {
+  for (const Named<Value>& named : all) {
+    if (named.value == value) return named.name;
+  }
+  return "";
+}
+
+template <class Value, std::size_t n>
+std::optional<Value> value_in(const Named<Value> (&all)[n], std::string_view name) {
+  for (const Named<Value>& named : all) {
+    if (named.name == name) return named.value;
+  }
+  return std::nullopt;
+}
 
 /// 1–65535 without sign or leading zero; 0 for anything else.
 std::uint16_t port_from(std::string_view text) {
@@ -25,19 +48,21 @@ std::uint16_t port_from(std::string_view text) {
 
 }  // namespace
 
-std::string_view name_of(Encap encap) {
-  for (const Named& named : kEncaps) {
-    if (named.encap == encap) return named.name;
-  }
-  return "";
+std::string_view name_of(Encap encap) { return name_in(kEncaps, encap); }
+std::optional<Encap> encap_named(std::string_view name) { return value_in(kEncaps, name); }
+
+std::string_view name_of(SecondChance chance) { return name_in(kSecondChances, chance); }
+std::optional<SecondChance> second_chance_named(std::string_view name) {
+  return value_in(kSecondChances, name);
 }
 
-std::optional<Encap> encap_named(std::string_view name) {
-  for (const Named& named : kEncaps) {
-    if (named.name == name) return named.encap;
-  }
-  return std::nullopt;
+std::string_view name_of(DrainPolicy policy) { return name_in(kDrainPolicies, policy); }
+std::optional<DrainPolicy> drain_policy_named(std::string_view name) {
+  return value_in(kDrainPolicies, name);
 }
+
+std::string_view name_of(BfdProfile profile) { return name_in(kBfdProfiles, profile); }
+std::optional<BfdProfile> bfd_profile_named(std::string_view name) { return value_in(kBfdProfiles, name); }
 
 std::optional<std::uint8_t> protocol_named(std::string_view name) {
   if (name == "tcp") return kProtoTcp;

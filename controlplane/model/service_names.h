@@ -1,4 +1,4 @@
-// The words and texts of a service in JSON, on the command line and in metrics.
+// The words and texts of a service or a gateway in JSON, on the command line and in metrics.
 #pragma once
 
 #include <optional>
@@ -16,6 +16,15 @@ inline constexpr const char* kProtocolNames = "tcp, udp, sctp or any";
 
 [[nodiscard]] std::string_view name_of(Encap encap);
 [[nodiscard]] std::optional<Encap> encap_named(std::string_view name);
+/// "tcp", "off", "tcp+udp"
+[[nodiscard]] std::string_view name_of(SecondChance chance);
+[[nodiscard]] std::optional<SecondChance> second_chance_named(std::string_view name);
+/// "keep", "reset"
+[[nodiscard]] std::string_view name_of(DrainPolicy policy);
+[[nodiscard]] std::optional<DrainPolicy> drain_policy_named(std::string_view name);
+/// "", "fast", "normal"
+[[nodiscard]] std::string_view name_of(BfdProfile profile);
+[[nodiscard]] std::optional<BfdProfile> bfd_profile_named(std::string_view name);
 /// Its inverse is VipKey::protocol_text().
 [[nodiscard]] std::optional<std::uint8_t> protocol_named(std::string_view name);
 

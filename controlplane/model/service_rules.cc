@@ -17,6 +17,15 @@ bool is_prime(std::uint32_t n) {
   return true;
 }
 
+void check_drain(const Backend& backend, const std::string& at, Problems& problems) {
+  if (!backend.drain && backend.drain_deadline != 0) {
+    problems.push_back({at + ".drain_deadline", "needs drain"});
+  }
+  if (backend.drain_policy == DrainPolicy::kReset && backend.drain_deadline == 0) {
+    problems.push_back({at + ".drain_policy", "reset needs a drain_deadline"});
+  }
+}
+
 /// What one backend's optional fields must be, given its service. `at` is the backend's path.
 void check_backend_options(const Service& service, const Backend& backend, const std::string& at,
                            Problems& problems) {
@@ -30,6 +39,7 @@ void check_backend_options(const Service& service, const Backend& backend, const
   if (service.encap == Encap::kL2dsr && backend.address.is_v6() != service.key.vip.is_v6()) {
     problems.push_back({at + ".address", "must be of the VIP's family with encap l2dsr"});
   }
+  check_drain(backend, at, problems);
   const std::size_t length = backend.quic_server_id.size();
   if (service.quic.empty() && length != 0) {
     problems.push_back({at + ".quic_server_id", "needs the service's quic"});
@@ -55,6 +65,10 @@ void check_options(const Service& service, const std::string& path, Problems& pr
   need(!service.one_shot || encap != Encap::kNat, "one_shot",
        "nat has to remember each flow for its answers");
   need(!service.one_shot || service.quic.empty(), "one_shot", "a QUIC connection is more than one datagram");
+  need(service.second_chance == SecondChance::kTcp || encap == Encap::kGue, "second_chance",
+       "needs encap gue: other packets cannot carry hops");
+  need(service.second_chance != SecondChance::kTcpAndUdp || protocol == kProtoUdp || protocol == kAnyProtocol,
+       "second_chance", "tcp+udp needs protocol udp or any");
   need(service.quic.empty() || protocol == kProtoUdp, "quic", "needs protocol udp");
   need(service.quic.empty() || encap != Encap::kNat, "quic", "nat knows a flow by its addresses only");
   for (const QuicConfig& config : service.quic) {

@@ -4,7 +4,9 @@
 #include <map>
 #include <string>
 
+#include "controlplane/model/service_names.h"
 #include "penstock/abi/gue.h"
+#include "penstock/base/derived_key.h"
 
 namespace penstock {
 namespace {
@@ -34,6 +36,29 @@ proto::Encap wire_encap(const Service& service) {
   return proto::ENCAP_UNSPECIFIED;
 }
 
+proto::SecondChance wire_second_chance(const Service& service) {
+  switch (service.second_chance) {
+    case SecondChance::kTcp:
+      return proto::SECOND_CHANCE_TCP;
+    case SecondChance::kOff:
+      return proto::SECOND_CHANCE_OFF;
+    case SecondChance::kTcpAndUdp:
+      return proto::SECOND_CHANCE_TCP_AND_UDP;
+  }
+  return proto::SECOND_CHANCE_TCP;
+}
+
+/// Whether a node looks for the UDP flows of others, too.
+bool searches_udp(const Service& service) {
+  return service.encap == Encap::kGue && service.second_chance == SecondChance::kTcpAndUdp;
+}
+
+/// The longest hop list that a packet to `backend` carries: hops are of the outer header's family.
+std::uint32_t hop_list(const Service& service, const IpAddr& backend) {
+  if (service.second_chance == SecondChance::kOff) return 0;
+  return PENSTOCK_GUE_MAX_HOPS * (backend.is_v6() ? 16 : 4);
+}
+
 /// Bytes that a packet grows by on its way to `backend`, where its sender is to leave room for them: not
 /// where nothing is added, where gateways fragment, or where no TCP is served.
 std::uint32_t overhead(const Service& service, const IpAddr& backend) {
@@ -44,7 +69,7 @@ std::uint32_t overhead(const Service& service, const IpAddr& backend) {
   const std::uint32_t ip = backend.is_v6() ? 40 : 20;
   switch (service.encap) {
     case Encap::kGue:
-      return ip + kUdp + kGue;
+      return ip + kUdp + kGue + hop_list(service, backend);
     case Encap::kIpip:
       return ip;
     case Encap::kGre:
@@ -66,6 +91,9 @@ void fill(const Backend& backend, proto::Backend& out) {
   out.set_port(backend.port);
   if (backend.mac != MacAddr{}) out.set_mac(backend.mac.text());
   out.set_quic_server_id(backend.quic_server_id.data(), backend.quic_server_id.size());
+  if (backend.drain && backend.drain_policy == DrainPolicy::kReset) {
+    out.set_reset_after_unix_seconds(backend.drain_deadline);
+  }
 }
 
 void fill(const Forwarding& forwarding, proto::Forwarding& out) {
@@ -104,6 +132,7 @@ void fill(const Service& service, proto::Service& out) {
   }
   for (const QuicConfig& config : service.quic) fill(config, *out.mutable_quic()->add_configs());
   out.set_one_shot(service.one_shot);
+  out.set_second_chance(wire_second_chance(service));
 }
 
 }  // namespace
@@ -117,6 +146,28 @@ proto::DataplaneConfig to_dataplane_config(const DesiredState& state) {
   return out;
 }
 
+proto::GatewayDirective to_orders(const GatewayPolicy& policy) {
+  proto::GatewayDirective out;
+  out.set_announce(policy.announce);
+  out.set_drain_timeout_seconds(policy.announce ? 0 : policy.drain_timeout_seconds);
+  proto::AnnouncePolicy& announce = *out.mutable_policy();
+  announce.set_med(policy.med);
+  announce.set_bandwidth_mbps(policy.bandwidth_mbps);
+  announce.set_bfd_profile(std::string(name_of(policy.bfd_profile)));
+  for (const auto& [name, vip] : policy.vips) {
+    proto::VipPolicy& to = *announce.add_vips();
+    to.set_vip(name);
+    if (vip.med) to.set_med(*vip.med);
+    to.set_drain(vip.drain);
+    to.set_withhold(vip.withhold);
+  }
+  if (policy.upgrade) {
+    out.mutable_upgrade()->set_id(policy.upgrade->id);
+    out.mutable_upgrade()->set_drain_timeout_seconds(policy.upgrade->drain_timeout_seconds);
+  }
+  return out;
+}
+
 VipKey ports_of(const proto::NodeServiceStats& service) {
   VipKey key;
   key.protocol = static_cast<std::uint8_t>(service.protocol());
@@ -126,6 +177,8 @@ VipKey ports_of(const proto::NodeServiceStats& service) {
 }
 
 NodeIndex::NodeIndex(const DesiredState& state) : generation_(state.generation) {
+  const DerivedKey key = derive_key(state.hash_key, kProbeKeyPurpose);
+  probe_key_.assign(key.begin(), key.begin() + kProbeKeyBytes);
   for (const auto& [id, service] : state.services) {
     if (service->encap == Encap::kNat) continue;  // its backends see packets to their own addresses only
     for (const Backend& backend : service->backends) by_address_[backend.address].push_back(service);
@@ -149,6 +202,7 @@ proto::NodeDirective NodeIndex::directive(std::span<const IpAddr> addresses) con
   }
   proto::NodeDirective out;
   out.set_generation(generation_);
+  out.set_probe_key(probe_key_);
   for (const auto& [key, wanted] : services) {
     proto::NodeService& to = *out.add_services();
     to.set_vip(key.vip_text());
@@ -157,6 +211,7 @@ proto::NodeDirective NodeIndex::directive(std::span<const IpAddr> addresses) con
     to.set_last_port(key.last_port);
     to.set_encap(wire_encap(*wanted.service));
     to.set_overhead(wanted.overhead);
+    to.set_search_udp(searches_udp(*wanted.service));
   }
   return out;
 }

@@ -1,19 +1,24 @@
-// The desired state as it travels: to gateways as a whole DataplaneConfig, to each node as the list of
-// services that it has to accept packets for.
+// The desired state as it travels: to gateways as a whole DataplaneConfig and orders for each, to each node
+// as the list of services that it has to accept packets for.
 #pragma once
 
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "controlplane/model/desired_state.h"
 #include "penstock/proto/config.pb.h"
+#include "penstock/proto/gateway.pb.h"
 #include "penstock/proto/node.pb.h"
 
 namespace penstock {
 
 /// Everything a dataplane needs, services in the order of their ids. Any thread.
 [[nodiscard]] proto::DataplaneConfig to_dataplane_config(const DesiredState& state);
+
+/// What one gateway is told beside the configuration and its peers: its policy, drain and upgrade.
+[[nodiscard]] proto::GatewayDirective to_orders(const GatewayPolicy& policy);
 
 /// Protocol and ports of what a node reports, for their texts; the VIP is left out.
 [[nodiscard]] VipKey ports_of(const proto::NodeServiceStats& service);
@@ -29,6 +34,7 @@ class NodeIndex {
 
  private:
   std::uint64_t generation_;
+  std::string probe_key_;
   std::unordered_map<IpAddr, std::vector<std::shared_ptr<const Service>>> by_address_;
 };
 

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "controlplane/model/gateway_document.h"
 #include "controlplane/model/rules.h"
 #include "controlplane/model/service_document.h"
 #include "controlplane/model/strict_json.h"
@@ -139,7 +140,7 @@ Status SqliteStore::read_services(DesiredState& state) {
 
 Status SqliteStore::read_gateways(DesiredState& state) {
   const auto parse = [](const nlohmann::json& json, Problems& problems) {
-    return parse_gateway(json, "", problems);
+    return parse_stored_gateway(json, "", problems);
   };
   return read_documents(db_.get(), path_, "gateway", parse,
                         [&](GatewayPolicy gateway) { state.gateways.emplace(gateway.id, gateway); });
@@ -195,7 +196,7 @@ Status SqliteStore::write_documents(const Change& change) {
     if (Status done = erase("gateway", id); !done) return done;
   }
   for (const GatewayPolicy& gateway : change.put_gateways) {
-    if (Status done = put("gateway", gateway.id, to_json(gateway).dump()); !done) return done;
+    if (Status done = put("gateway", gateway.id, to_stored_json(gateway).dump()); !done) return done;
   }
   return Ok{};
 }

@@ -27,6 +27,11 @@ inline constexpr std::uint32_t kMaxQuicNonceLength = 18;
 inline constexpr std::uint32_t kMaxQuicIdAndNonceLength = 19;
 inline constexpr std::size_t kQuicKeyBytes = 16;
 
+inline constexpr std::uint32_t kMaxMed = 65'535;  // what FRR, BIRD and GoBGP carry from a route's metric
+inline constexpr std::uint32_t kMaxBandwidthMbps = 25'600;  // FRR: "set extcommunity bandwidth", 1-25600
+inline constexpr std::uint32_t kMaxDrainSeconds = 31'536'000;  // a year: to a deadline, or to a withdrawal
+inline constexpr std::size_t kProbeKeyBytes = 16;  // SipHash; the first of derive_key(hash_key, "probe")
+
 /// Ids are what a DNS label is: lower-case letters, digits and inner hyphens, 1–63 characters.
 constexpr bool is_valid_id(const char* text, std::size_t length) {
   if (length == 0 || length > kMaxIdLength) return false;

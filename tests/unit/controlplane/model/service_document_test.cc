@@ -64,7 +64,7 @@ TEST_P(BadService, IsRefusedNamingTheField) {
 constexpr const char* kIdRule = "must be 1–63 characters a–z, 0–9 and inner hyphens";
 constexpr const char* kServiceKeys =
     "unknown key (known: affinity, backends, encap, forwarding, id, idle_timeouts, one_shot, port, protocol, "
-    "quic, table_size, vip)";
+    "quic, second_chance, table_size, vip)";
 constexpr const char* kPortTextRule =
     "must be 1–65535, a range such as \"8000-8999\", or \"*\" for every port";
 constexpr const char* kEncapRule = "must be gue, ipip, gre, vxlan, l2dsr or nat";
@@ -246,6 +246,31 @@ INSTANTIATE_TEST_SUITE_P(
                                         "key":"sha256:0011223344556677"}]}})",
                 {{"quic.configs[0].key",
                   "is the fingerprint of a key that this service does not have: give the key itself"}}},
+        BadCase{"SecondChanceUnknown",
+                R"({"second_chance":"udp"})",
+                {{"second_chance", "must be tcp, off or tcp+udp"}}},
+        BadCase{"SecondChanceWithoutGue",
+                R"({"encap":"ipip","second_chance":"off"})",
+                {{"second_chance", "needs encap gue: other packets cannot carry hops"}}},
+        BadCase{"SecondChanceOfUdpThatThereIsNot",
+                R"({"second_chance":"tcp+udp"})",
+                {{"second_chance", "tcp+udp needs protocol udp or any"}}},
+        BadCase{
+            "DrainDeadlineNoTime",
+            R"({"backends":[{"id":"a","address":"10.0.0.1","drain":true,"drain_deadline":"soon"}]})",
+            {{"backends[0].drain_deadline", "must be a time in whole seconds such as 2026-11-28T10:00:00Z"}}},
+        BadCase{"DrainDeadlineANumber",
+                R"({"backends":[{"id":"a","address":"10.0.0.1","drain":true,"drain_deadline":7}]})",
+                {{"backends[0].drain_deadline", "must be a string, not number"}}},
+        BadCase{"DrainDeadlineWithoutDrain",
+                R"({"backends":[{"id":"a","address":"10.0.0.1","drain_deadline":"2026-11-28T10:00:00Z"}]})",
+                {{"backends[0].drain_deadline", "needs drain"}}},
+        BadCase{"DrainPolicyUnknown",
+                R"({"backends":[{"id":"a","address":"10.0.0.1","drain":true,"drain_policy":"kill"}]})",
+                {{"backends[0].drain_policy", "must be keep or reset"}}},
+        BadCase{"DrainPolicyWithoutDeadline",
+                R"({"backends":[{"id":"a","address":"10.0.0.1","drain":true,"drain_policy":"reset"}]})",
+                {{"backends[0].drain_policy", "reset needs a drain_deadline"}}},
         BadCase{"UnknownKey", R"({"vpi":"203.0.113.10"})", {{"vpi", kServiceKeys}}},
         BadCase{"AllProblemsAtOnce",
                 R"({"port":0,"encap":"x","backends":[{"id":"A","address":"x","weight":2000}]})",
@@ -316,6 +341,11 @@ INSTANTIATE_TEST_SUITE_P(
         R"({"protocol":"any","port":"*","encap":"gre","forwarding":{"gre_key":4294967295}})",
         R"({"protocol":"sctp","encap":"gre","forwarding":{"gre_key":0,"too_big":"fragment"}})",
         R"({"protocol":"udp","one_shot":true,"forwarding":{"udp_checksum":true}})",
+        R"({"second_chance":"off"})", R"({"protocol":"udp","second_chance":"tcp+udp"})",
+        R"({"protocol":"any","port":"*","second_chance":"tcp+udp"})",
+        R"({"backends":[{"id":"a","address":"10.0.0.1","drain":true,"drain_deadline":"2026-11-28T10:00:00Z"},
+                        {"id":"b","address":"10.0.0.2","drain":true,"drain_deadline":"2026-11-28T10:00:00+02:00",
+                         "drain_policy":"reset"}]})",
         R"({"affinity":{"ipv4_prefix":24,"ipv6_prefix":56}})", R"({"affinity":{"ipv6_prefix":128}})",
         R"({"encap":"nat","forwarding":{"proxy_protocol":true},"backends":[
                         {"id":"a","address":"2001:db8::1","port":8080},{"id":"b","address":"10.0.0.1"}]})",
@@ -329,7 +359,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(ServiceDocument, WhatIsNotUsedIsNotShown) {
   Problems problems;
   const json shown = to_json(*parse_service(valid_service(), "", problems));
-  for (const char* key : {"forwarding", "affinity", "quic", "one_shot"})
+  for (const char* key : {"forwarding", "affinity", "quic", "one_shot", "second_chance"})
     EXPECT_FALSE(shown.contains(key)) << key;
   EXPECT_EQ(shown["backends"][0].size(), 4u);
 }
@@ -382,16 +412,6 @@ TEST(ServiceDocument, TooManyBackendsAreRefused) {
   document["backends"].erase(0);
   problems.clear();
   EXPECT_TRUE(parse_service(document, "", problems)) << text(problems);
-}
-
-TEST(GatewayDocument, AnnouncesUnlessToldOtherwise) {
-  Problems problems;
-  EXPECT_EQ(parse_gateway(json::parse(R"({"id":"gw1"})"), "", problems), (GatewayPolicy{"gw1", true}));
-  EXPECT_EQ(parse_gateway(json::parse(R"({"id":"gw1","announce":false})"), "", problems),
-            (GatewayPolicy{"gw1", false}));
-  EXPECT_FALSE(parse_gateway(json::parse(R"({"id":"gw1","announce":"no","x":1})"), "", problems));
-  EXPECT_EQ(problems,
-            (Problems{{"announce", "must be true or false"}, {"x", "unknown key (known: announce, id)"}}));
 }
 
 }  // namespace

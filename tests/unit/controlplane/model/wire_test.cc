@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "controlplane/model/service_document.h"
+#include "controlplane/model/service_names.h"
 #include "controlplane/model/strict_json.h"
 
 namespace penstock {
@@ -52,7 +53,7 @@ TEST(Wire, ANodeGetsTheServicesThatHaveABackendAtAnyOfItsAddresses) {
   EXPECT_EQ(both.generation(), 7u);
   ASSERT_EQ(both.services_size(), 2);
   EXPECT_EQ(both.services(0).ShortDebugString(),
-            "vip: \"203.0.113.10\" protocol: TCP port: 80 encap: GUE overhead: 36");
+            "vip: \"203.0.113.10\" protocol: TCP port: 80 encap: GUE overhead: 48");
   EXPECT_EQ(both.services(1).ShortDebugString(), "vip: \"2001:db8::10\" protocol: UDP port: 7 encap: IPIP");
   const std::vector<IpAddr> be2 = {*IpAddr::parse("10.0.32.2")};
   EXPECT_EQ(index.directive(be2).services_size(), 1) << "a draining backend still gets its established flows";
@@ -128,8 +129,9 @@ TEST(Wire, ANodeHearsHowMuchRoomItsClientsHaveToLeave) {
     const char* backend;
     std::uint32_t overhead;
   };
-  for (const Case& c : {Case{R"("encap":"gue")", "10.0.0.1", 20 + 8 + 4 + 4},
-                        {R"("encap":"gue")", "2001:db8::1", 40 + 8 + 4 + 4},
+  for (const Case& c : {Case{R"("encap":"gue")", "10.0.0.1", 20 + 8 + 4 + 4 + 3 * 4},
+                        {R"("encap":"gue")", "2001:db8::1", 40 + 8 + 4 + 4 + 3 * 16},
+                        {R"("encap":"gue","second_chance":"off")", "10.0.0.1", 20 + 8 + 4 + 4},
                         {R"("encap":"ipip")", "10.0.0.1", 20},
                         {R"("encap":"gre")", "10.0.0.1", 20 + 4},
                         {R"("encap":"gre","forwarding":{"gre_key":1})", "2001:db8::1", 40 + 8},
@@ -143,6 +145,44 @@ TEST(Wire, ANodeHearsHowMuchRoomItsClientsHaveToLeave) {
     ASSERT_EQ(directive.services_size(), 1);
     EXPECT_EQ(directive.services(0).overhead(), c.overhead) << document;
   }
+}
+
+TEST(Wire, OnlyADrainThatResetsHasATimeForTheDataplane) {
+  const proto::DataplaneConfig config = to_dataplane_config(
+      state_of(R"({"services":[{"id":"a","vip":"203.0.113.9","protocol":"tcp","port":80,"backends":[
+        {"id":"a","address":"10.0.0.1","drain":true,"drain_deadline":"2026-11-27T23:41:00Z","drain_policy":"reset"},
+        {"id":"b","address":"10.0.0.2","drain":true,"drain_deadline":"2026-11-27T23:41:00Z"},
+        {"id":"c","address":"10.0.0.3","drain":true}]}]})"));
+  const auto& backends = config.services(0).backends();
+  EXPECT_EQ(backends[0].reset_after_unix_seconds(), 1'795'822'860u);
+  EXPECT_EQ(backends[1].reset_after_unix_seconds(), 0u);
+  EXPECT_EQ(backends[2].reset_after_unix_seconds(), 0u);
+}
+
+TEST(Wire, SecondChanceTravelsAndNodesSearchUdpOnlyWhereItIsGiven) {
+  const DesiredState state = state_of(R"({"services":[
+    {"id":"a","vip":"203.0.113.9","protocol":"tcp","port":80,"second_chance":"off","backends":[{"id":"a","address":"10.0.0.1"}]},
+    {"id":"b","vip":"203.0.113.9","protocol":"tcp","port":81,"backends":[{"id":"a","address":"10.0.0.1"}]},
+    {"id":"c","vip":"203.0.113.9","protocol":"udp","port":82,"second_chance":"tcp+udp",
+     "backends":[{"id":"a","address":"10.0.0.1"}]}]})");
+  const proto::DataplaneConfig config = to_dataplane_config(state);
+  EXPECT_EQ(config.services(0).second_chance(), proto::SECOND_CHANCE_OFF);
+  EXPECT_EQ(config.services(1).second_chance(), proto::SECOND_CHANCE_TCP);
+  EXPECT_EQ(config.services(2).second_chance(), proto::SECOND_CHANCE_TCP_AND_UDP);
+  const std::vector<IpAddr> node = {*IpAddr::parse("10.0.0.1")};
+  const proto::NodeDirective directive = NodeIndex(state).directive(node);
+  ASSERT_EQ(directive.services_size(), 3);
+  EXPECT_FALSE(directive.services(0).search_udp());
+  EXPECT_FALSE(directive.services(1).search_udp());
+  EXPECT_TRUE(directive.services(2).search_udp());
+}
+
+// printf 'penstock probe' | openssl dgst -sha256 -mac HMAC -macopt hexkey:abab…ab (32 octets)
+TEST(Wire, ANodeGetsTheKeyOfProbesAndNotTheSecret) {
+  const std::vector<IpAddr> node = {*IpAddr::parse("10.0.31.2")};
+  const std::string key = NodeIndex(two_services()).directive(node).probe_key();
+  EXPECT_EQ(hex(reinterpret_cast<const std::uint8_t*>(key.data()), key.size()),
+            "c88cfa02e16ddf91708a12e8e41336d9");
 }
 
 TEST(Wire, AServiceIsNamedOnceForANodeWithTwoOfItsBackends) {

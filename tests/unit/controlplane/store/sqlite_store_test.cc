@@ -107,6 +107,39 @@ TEST_F(SqliteStoreTest, WhatWasCommittedIsThereAfterReopening) {
   EXPECT_FALSE(state->gateways.at("gw1").announce);
 }
 
+TEST_F(SqliteStoreTest, PoliciesAndRequestsOfGatewaysAndDrainsAreThereAfterReopening) {
+  Service service = *put("web", 80).put_services[0];
+  service.backends[0].drain = true;
+  service.backends[0].drain_deadline = 1'795'822'860;
+  service.backends[0].drain_policy = DrainPolicy::kReset;
+  GatewayPolicy policy{"gw1", false, 100, 10'000, BfdProfile::kNormal};
+  policy.vips["203.0.113.10"] = {7, true, false};
+  policy.drain_timeout_seconds = 45;
+  policy.upgrade = {3, 60};
+  Change change;
+  change.put_services.push_back(std::make_shared<const Service>(service));
+  change.put_gateways = {policy};
+  ASSERT_TRUE(open()->commit(0, change));
+  const auto state = open()->load();
+  ASSERT_TRUE(state) << state.error().text();
+  EXPECT_EQ(*state->services.at("web"), service);
+  EXPECT_EQ(state->gateways.at("gw1"), policy);
+}
+
+TEST_F(SqliteStoreTest, DocumentsOfTheFirstReleaseAreReadWithTheirDefaults) {
+  open().reset();
+  sql(R"sql(UPDATE state SET generation = 9;
+    INSERT INTO document VALUES('gateway', 'gw1', '{"announce":false,"id":"gw1"}');
+    INSERT INTO document VALUES('service', 'web', '{"backends":[{"address":"10.0.31.2","drain":true,"id":"be1","weight":1}],"encap":"gue","id":"web","idle_timeouts":{"tcp_closing_seconds":30,"tcp_established_seconds":900,"tcp_syn_seconds":10,"udp_seconds":60},"port":80,"protocol":"tcp","table_size":0,"vip":"203.0.113.10"}');)sql");
+  const auto state = open()->load();
+  ASSERT_TRUE(state) << state.error().text();
+  EXPECT_EQ(state->gateways.at("gw1"), (GatewayPolicy{"gw1", false}));
+  const Service& web = *state->services.at("web");
+  EXPECT_EQ(web.second_chance, SecondChance::kTcp);
+  EXPECT_TRUE(web.backends[0].drain);
+  EXPECT_EQ(web.backends[0].drain_deadline, 0u);
+}
+
 TEST_F(SqliteStoreTest, AStaleGenerationIsRefusedAndChangesNothing) {
   const auto store = open();
   ASSERT_TRUE(store->commit(0, put("web", 80)));
