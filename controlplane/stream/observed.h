@@ -20,6 +20,9 @@ struct ObservedGateway {
   Nanoseconds last_seen;          // monotonic_now() of its last message
   std::uint64_t hello_epoch = 0;  // of what it ran when it connected; 0 = nothing
   std::uint64_t hello_generation = 0;
+  std::string sync_address;                // HOST:PORT where it takes flows from peers; empty: not at all
+  std::string routing;                     // its routing daemon; empty: it did not say
+  std::vector<proto::SyncPeer> has_peers;  // that it had when it connected
   std::shared_ptr<const proto::GatewayStatus> status;         // null before the first
   std::shared_ptr<const proto::ApplyConfigResponse> applied;  // null before the first
 };

@@ -52,6 +52,11 @@ void PeerStream::offer(grpc::ByteBuffer latest) {
   write(std::move(latest), std::move(lock));
 }
 
+bool PeerStream::waiting() {
+  const std::lock_guard lock(mutex_);
+  return waiting_.has_value();
+}
+
 // finish_if_due() waits for the write, so the call into gRPC needs no hold.
 void PeerStream::write(grpc::ByteBuffer message, std::unique_lock<std::mutex> lock) {
   writing_ = true;

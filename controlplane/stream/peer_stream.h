@@ -27,6 +27,10 @@ class PeerStream : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   /// blocks.
   void offer(grpc::ByteBuffer latest);
 
+  /// Whether a directive still waits that the next offer would replace. May be outdated at once the one way:
+  /// what waits may have gone out.
+  [[nodiscard]] bool waiting();
+
   /// Ends the stream; the first status counts. A write that does not finish is cancelled, and the peer then
   /// sees CANCELLED instead of the status. Any thread, never blocks.
   void end(const grpc::Status& status);

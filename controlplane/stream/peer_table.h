@@ -58,6 +58,13 @@ class PeerTable {
     return true;
   }
 
+  /// Calls `change(Observed&)` for every peer.
+  template <class F>
+  void each(F change) {
+    const std::lock_guard lock(mutex_);
+    for (auto& [id, entry] : peers_) change(entry.observed);
+  }
+
   /// Forgets a peer that is not connected.
   void forget(std::string_view id) {
     const std::lock_guard lock(mutex_);

@@ -1,48 +1,40 @@
 #include "controlplane/stream/publisher.h"
 
-#include <grpcpp/impl/codegen/proto_utils.h>
 #include <spdlog/spdlog.h>
 
 #include <optional>
 #include <utility>
 
 #include "controlplane/model/wire.h"
+#include "controlplane/stream/gateway_directives.h"
+#include "controlplane/stream/serialise.h"
+#include "controlplane/stream/sync_peers.h"
 
 namespace penstock {
 namespace {
 
-template <class Message>
-grpc::ByteBuffer serialise(const Message& message) {
-  grpc::ByteBuffer bytes;
-  bool owned = false;
-  const grpc::Status status = grpc::SerializationTraits<Message>::Serialize(message, &bytes, &owned);
-  if (!status.ok()) spdlog::error("cannot serialise {}: {}", message.GetTypeName(), status.error_message());
-  return bytes;
+/// Whether a gateway has said, in this session, that it runs this generation. Until then one more directive
+/// might replace the configuration before it was looked at.
+bool runs(const std::optional<ObservedGateway>& gateway, const DesiredState& state) {
+  if (!gateway) return false;
+  const auto same = [&](std::uint64_t epoch, std::uint64_t generation) {
+    return epoch == state.epoch && generation == state.generation;
+  };
+  const auto* applied = gateway->applied.get();
+  return same(gateway->hello_epoch, gateway->hello_generation) ||
+         (gateway->status && same(gateway->status->epoch(), gateway->status->generation())) ||
+         (applied != nullptr && same(applied->running_epoch(), applied->running_generation()));
 }
 
-/// The two directives of a generation, each serialised when the first gateway needs it.
-class GatewayDirectives {
- public:
-  explicit GatewayDirectives(const DesiredState& state) : state_(state) {}
-
-  grpc::ByteBuffer for_gateway(const std::string& id) {
-    const auto policy = state_.gateways.find(id);
-    const bool announce = policy == state_.gateways.end() || policy->second.announce;
-    std::optional<grpc::ByteBuffer>& bytes = announce ? announcing_ : drained_;
-    if (!bytes) {
-      if (!directive_.has_config()) *directive_.mutable_config() = to_dataplane_config(state_);
-      directive_.set_announce(announce);
-      bytes = serialise(directive_);
-    }
-    return *bytes;
-  }
-
- private:
-  const DesiredState& state_;
-  proto::GatewayDirective directive_;
-  std::optional<grpc::ByteBuffer> announcing_;
-  std::optional<grpc::ByteBuffer> drained_;
-};
+/// For a gateway that connected, and runs what this store has not reached.
+void warn_of_older_store(const std::optional<ObservedGateway>& gateway, const DesiredState& state) {
+  if (!gateway || gateway->hello_epoch != state.epoch || gateway->hello_generation <= state.generation)
+    return;
+  spdlog::error(
+      "gateway {} runs generation {}, but the store is at {}: it was restored from an older copy. The "
+      "gateway keeps what it has until the store has passed it",
+      gateway->id, gateway->hello_generation, state.generation);
+}
 
 std::string services_of(proto::NodeDirective directive) {
   directive.clear_generation();
@@ -99,22 +91,20 @@ void Publisher::deliver(const DesiredState& state) {
   deliver_to_nodes(state);
 }
 
+// A generation goes whole to every gateway. When only orders or peers changed, as when a gateway comes or
+// goes, those that have the configuration are spared it.
 void Publisher::deliver_to_gateways(const DesiredState& state) {
-  GatewayDirectives directives(state);
+  GatewayDirectives directives(state, sync_addresses(gateways_.all()));
   for (const auto& session : gateways_.streams()) {
     Offered& offered = session->offered();
-    if (offered.generation == state.generation) continue;
-    if (offered.generation == 0) {
-      const auto observed = gateways_.find(session->id());
-      if (observed && observed->hello_epoch == state.epoch && observed->hello_generation > state.generation) {
-        spdlog::error(
-            "gateway {} runs generation {}, but the store is at {}: it was restored from an older copy. The "
-            "gateway keeps what it has until the store has passed it",
-            session->id(), observed->hello_generation, state.generation);
-      }
-    }
-    offered.generation = state.generation;
-    session->offer(directives.for_gateway(session->id()));
+    std::string orders = directives.orders_for(session->id());
+    const bool newer = offered.generation != state.generation;
+    if (!newer && orders == offered.rest) continue;
+    const auto observed = gateways_.find(session->id());
+    if (offered.generation == 0) warn_of_older_store(observed, state);
+    const bool with_config = newer || session->waiting() || !runs(observed, state);
+    session->offer(directives.directive(orders, with_config));
+    offered = {state.generation, std::move(orders)};
   }
 }
 
@@ -130,8 +120,8 @@ void Publisher::deliver_to_nodes(const DesiredState& state) {
     std::string services = services_of(directive);
     const bool first = offered.generation == 0;
     offered.generation = state.generation;
-    if (!first && services == offered.services) continue;
-    offered.services = std::move(services);
+    if (!first && services == offered.rest) continue;
+    offered.rest = std::move(services);
     session->offer(serialise(directive));
   }
 }

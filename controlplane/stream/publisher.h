@@ -21,7 +21,7 @@ class Publisher {
 
   /// The state to carry from now on. Any thread, never blocks.
   void publish(DesiredSnapshot latest);
-  /// A peer is new in its table. Any thread, never blocks.
+  /// A peer is new in its table, or forgotten. Any thread, never blocks.
   void greet();
 
  private:

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "controlplane/stream/sync_peers.h"
 #include "penstock/base/clock.h"
 #include "penstock/config/limits.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxVersionLength = 100;
 constexpr int kMaxNodeAddresses = 256;
+constexpr std::size_t kMaxHelloPeers = 256;
 
 grpc::Status refuse(std::string sentence) {
   return {grpc::StatusCode::INVALID_ARGUMENT, std::move(sentence)};
@@ -35,9 +37,20 @@ grpc::Status check_id(const char* kind, const std::string& own, const std::strin
   return grpc::Status::OK;
 }
 
-grpc::Status check_version(const std::string& version) {
+grpc::Status check_version(const std::string& version, const char* field = "hello.version") {
   if (version.size() <= kMaxVersionLength) return grpc::Status::OK;
-  return refuse("hello.version: longer than " + std::to_string(kMaxVersionLength) + " bytes");
+  return refuse(std::string(field) + ": longer than " + std::to_string(kMaxVersionLength) + " bytes");
+}
+
+/// Peers that a gateway had are hints: those that no directive could have named are left out.
+std::vector<proto::SyncPeer> believable(const proto::GatewayHello& hello) {
+  std::vector<proto::SyncPeer> out;
+  for (const proto::SyncPeer& peer : hello.peers()) {
+    const std::string& id = peer.gateway();
+    if (!is_valid_id(id.data(), id.size()) || sync_address_problem(peer.address())) continue;
+    if (out.size() < kMaxHelloPeers) out.push_back(peer);
+  }
+  return out;
 }
 
 /// Enters the session into its table, ending an older one with the same id.
@@ -62,11 +75,19 @@ grpc::Status enter(std::shared_ptr<Session> session, Table& table, Observed obse
 }  // namespace
 
 grpc::Status GatewaySession::greeted(const proto::GatewayHello& hello) {
+  if (!hello.sync_address().empty()) {
+    if (const auto wrong = sync_address_problem(hello.sync_address())) {
+      return refuse("hello.sync_address: " + *wrong);
+    }
+  }
   ObservedGateway observed;
   observed.id = id_;
   observed.version = hello.version();
   observed.hello_epoch = hello.epoch();
   observed.hello_generation = hello.generation();
+  observed.sync_address = hello.sync_address();
+  observed.routing = hello.routing();
+  observed.has_peers = believable(hello);
   auto self = std::static_pointer_cast<GatewaySession>(shared_from_this());
   const grpc::Status entered = enter(std::move(self), table_, std::move(observed), "gateway");
   if (entered.ok()) greet_();
@@ -82,6 +103,7 @@ grpc::Status GatewaySession::received(const grpc::ByteBuffer& message) {
   }
   if (report.has_hello()) {
     if (auto status = check_version(report.hello().version()); !status.ok()) return status;
+    if (auto status = check_version(report.hello().routing(), "hello.routing"); !status.ok()) return status;
     if (auto status = check_certificate("gateway", report.gateway()); !status.ok()) return status;
     id_ = report.gateway();
     return greeted(report.hello());

@@ -20,7 +20,7 @@ using NodeTable = PeerTable<NodeSession, ObservedNode>;
 /// What the publisher last offered on a stream. Only the publisher's thread touches it.
 struct Offered {
   std::uint64_t generation = 0;
-  std::string services;  // serialised, of a node's directive
+  std::string rest;  // serialised: a node's directive without its generation, a gateway's without its config
 };
 
 class GatewaySession final : public PeerStream {

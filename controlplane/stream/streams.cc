@@ -115,6 +115,12 @@ std::vector<ObservedNode> Streams::nodes() const { return parts_->nodes.all(); }
 
 std::optional<ObservedNode> Streams::node(std::string_view id) const { return parts_->nodes.find(id); }
 
-void Streams::forget_gateway(std::string_view id) { parts_->gateways.forget(id); }
+void Streams::forget_gateway(std::string_view id) {
+  parts_->gateways.forget(id);
+  parts_->gateways.each([id](ObservedGateway& other) {
+    std::erase_if(other.has_peers, [id](const proto::SyncPeer& peer) { return peer.gateway() == id; });
+  });
+  parts_->publisher.greet();
+}
 
 }  // namespace penstock

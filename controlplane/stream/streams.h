@@ -36,7 +36,7 @@ class Streams {
   [[nodiscard]] std::vector<ObservedNode> nodes() const;
   [[nodiscard]] std::optional<ObservedNode> node(std::string_view id) const;
 
-  /// Forgets what was observed of a gateway that is not connected.
+  /// Forgets what was observed of a gateway that is not connected; it is no peer of the others any more.
   void forget_gateway(std::string_view id);
 
  private:

@@ -52,6 +52,12 @@ TEST(RefusedHello, AVersionThatIsAnEssay) {
   expect_refused(answer_to({report}), "hello.version: longer than 100 bytes");
 }
 
+TEST(RefusedHello, ASyncAddressThatNoPeerCouldReach) {
+  proto::GatewayReport report = gateway_hello("gw1");
+  report.mutable_hello()->set_sync_address("gw1:6082");
+  expect_refused(answer_to({report}), "hello.sync_address: 'gw1:6082' is not ADDRESS:PORT");
+}
+
 TEST(RefusedHello, BytesThatAreNoReport) {
   const auto streams = start_streams();
   proto::GatewayReport report = gateway_hello("gw1");

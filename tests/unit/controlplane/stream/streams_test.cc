@@ -204,6 +204,142 @@ TEST(Streams, ANodeHearsOnlyOfItsOwnServicesAndOnlyWhenTheyChange) {
   EXPECT_EQ(second->services_size(), 2);
 }
 
+proto::GatewayReport sync_hello(const std::string& id, const std::string& address) {
+  proto::GatewayReport report = gateway_hello(id);
+  report.mutable_hello()->set_sync_address(address);
+  return report;
+}
+
+std::string peers_in(const proto::GatewayDirective& directive) {
+  std::string out;
+  for (const proto::SyncPeer& peer : directive.peers()) out += peer.gateway() + "=" + peer.address() + " ";
+  return out;
+}
+
+/// Reads until the peers are `wanted`; nothing when the stream ends before.
+std::optional<proto::GatewayDirective> hear_peers(GatewayClient& client, const std::string& wanted) {
+  while (auto directive = client.hear()) {
+    if (peers_in(*directive) == wanted) return directive;
+  }
+  return std::nullopt;
+}
+
+TEST(Streams, GatewaysThatTakeFlowsAreToldOfEachOtherWithoutTheConfigurationAgain) {
+  const auto streams = start_streams();
+  streams->publish(state_of(3, {service("web", 80, "10.0.31.2")}));
+  GatewayClient gw1(*streams);
+  ASSERT_TRUE(gw1.say(sync_hello("gw1", "10.0.1.1:6082")));
+  const auto first = gw1.hear();
+  ASSERT_TRUE(first);
+  EXPECT_TRUE(first->has_config());
+  EXPECT_EQ(peers_in(*first), "") << "it is alone";
+  proto::GatewayReport applied;
+  applied.set_gateway("gw1");
+  applied.mutable_applied()->set_running_epoch(5);
+  applied.mutable_applied()->set_running_generation(3);
+  ASSERT_TRUE(gw1.say(applied));
+  ASSERT_TRUE(eventually([&] { return streams->gateway("gw1")->applied != nullptr; }));
+
+  GatewayClient gw2(*streams);
+  ASSERT_TRUE(gw2.say(sync_hello("gw2", "[2001:db8::2]:6082")));
+  const auto told = hear_peers(gw2, "gw1=10.0.1.1:6082 ");
+  ASSERT_TRUE(told);
+  EXPECT_TRUE(told->has_config()) << "it is new";
+  const auto changed = hear_peers(gw1, "gw2=[2001:db8::2]:6082 ");
+  ASSERT_TRUE(changed);
+  EXPECT_FALSE(changed->has_config()) << "it has generation 3";
+  EXPECT_TRUE(changed->announce()) << "orders stand in every directive";
+}
+
+TEST(Streams, PeersChangedBeforeTheConfigurationWasAppliedBringItAgain) {
+  const auto streams = start_streams();
+  streams->publish(state_of(3));
+  GatewayClient gw1(*streams);
+  ASSERT_TRUE(gw1.say(sync_hello("gw1", "10.0.1.1:6082")));
+  ASSERT_TRUE(gw1.hear());
+  GatewayClient gw2(*streams);
+  ASSERT_TRUE(gw2.say(sync_hello("gw2", "10.0.1.2:6082")));
+  EXPECT_TRUE(hear_peers(gw1, "gw2=10.0.1.2:6082 ")->has_config());
+}
+
+TEST(Streams, AGatewayThatCrashedStaysAPeerUntilItIsForgotten) {
+  const auto streams = start_streams();
+  streams->publish(state_of(1));
+  GatewayClient gw1(*streams);
+  ASSERT_TRUE(gw1.say(sync_hello("gw1", "10.0.1.1:6082")));
+  {
+    GatewayClient gw2(*streams);
+    ASSERT_TRUE(gw2.say(sync_hello("gw2", "10.0.1.2:6082")));
+    ASSERT_TRUE(hear_peers(gw1, "gw2=10.0.1.2:6082 "));
+  }
+  ASSERT_TRUE(eventually([&] { return !streams->gateway("gw2")->connected; }));
+  streams->publish(state_of(2));
+  EXPECT_EQ(peers_in(*hear_generation(gw1, 2)), "gw2=10.0.1.2:6082 ");
+  streams->forget_gateway("gw2");
+  EXPECT_TRUE(hear_peers(gw1, ""));
+}
+
+TEST(Streams, AGatewayThatTakesNoFlowsIsNobodysPeerAndHasNone) {
+  const auto streams = start_streams();
+  streams->publish(state_of(1));
+  GatewayClient gw1(*streams);
+  GatewayClient gw2(*streams);
+  GatewayClient plain(*streams);
+  ASSERT_TRUE(plain.say(gateway_hello("plain")));
+  EXPECT_EQ(peers_in(*plain.hear()), "");
+  ASSERT_TRUE(gw1.say(sync_hello("gw1", "10.0.1.1:6082")));
+  ASSERT_TRUE(gw2.say(sync_hello("gw2", "10.0.1.2:6082")));
+  ASSERT_TRUE(hear_peers(gw1, "gw2=10.0.1.2:6082 "));
+  ASSERT_TRUE(hear_peers(gw2, "gw1=10.0.1.1:6082 "));
+  streams->publish(state_of(2));
+  const auto next = plain.hear();
+  EXPECT_EQ(next->config().generation(), 2u) << "what changed for others is no news for it";
+  EXPECT_EQ(peers_in(*next), "");
+}
+
+TEST(Streams, AControlPlaneThatHasJustBegunForgetsNoGatewayThatIsAway) {
+  const auto streams = start_streams();
+  streams->publish(state_of(1));
+  GatewayClient gw1(*streams);
+  proto::GatewayReport hello = sync_hello("gw1", "10.0.1.1:6082");
+  for (const auto& [id, address] : {std::pair("gw1", "10.9.9.9:1"), std::pair("gw2", "10.0.1.2:6082"),
+                                    std::pair("gw3", "nonsense"), std::pair("No", "10.0.1.4:6082")}) {
+    proto::SyncPeer& peer = *hello.mutable_hello()->add_peers();
+    peer.set_gateway(id);
+    peer.set_address(address);
+  }
+  ASSERT_TRUE(gw1.say(hello));
+  EXPECT_EQ(peers_in(*gw1.hear()), "gw2=10.0.1.2:6082 ");
+  GatewayClient gw2(*streams);
+  ASSERT_TRUE(gw2.say(sync_hello("gw2", "10.0.1.22:6082")));
+  EXPECT_TRUE(hear_peers(gw1, "gw2=10.0.1.22:6082 ")) << "what it says itself counts";
+}
+
+TEST(Streams, OrdersOfAGatewayAreItsOwn) {
+  const auto streams = start_streams();
+  GatewayPolicy policy{"gw1", false, 100, 10'000, BfdProfile::kNormal};
+  policy.vips["203.0.113.10"] = {0, true, false};
+  policy.drain_timeout_seconds = 45;
+  policy.upgrade = {7, 60};
+  streams->publish(state_of(1, {service("web", 80, "10.0.31.2")}, {policy}));
+  GatewayClient gw1(*streams);
+  GatewayClient gw2(*streams);
+  ASSERT_TRUE(gw1.say(gateway_hello("gw1")));
+  ASSERT_TRUE(gw2.say(gateway_hello("gw2")));
+  auto mine = gw1.hear();
+  auto others = gw2.hear();
+  ASSERT_TRUE(mine && others);
+  EXPECT_EQ(mine->config().services_size(), 1);
+  mine->clear_config();
+  EXPECT_EQ(
+      mine->ShortDebugString(),
+      "policy { med: 100 bandwidth_mbps: 10000 vips { vip: \"203.0.113.10\" med: 0 drain: true } "
+      "bfd_profile: \"normal\" } upgrade { id: 7 drain_timeout_seconds: 60 } drain_timeout_seconds: 45");
+  EXPECT_EQ(others->config().services_size(), 1);
+  others->clear_config();
+  EXPECT_EQ(others->ShortDebugString(), "announce: true policy { }");
+}
+
 TEST(Streams, StoppingEndsOpenSessionsWithAReason) {
   auto streams = start_streams();
   GatewayClient gw1(*streams);
