@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "controlplane/api/drains.h"
 #include "controlplane/api/problem.h"
 #include "controlplane/api/resource.h"
 #include "controlplane/api/services.h"
@@ -113,17 +114,15 @@ class Backends {
     return deleted((*now)->generation);
   }
 
-  HttpResponse drain(const HttpRequest& request, const std::string& service, const std::string& id,
-                     bool drain) {
-    auto found = find(service, id);
-    if (!found) return no_service(service);
-    if (!found->exists()) return no_backend(service, id);
-    const json current = to_json(found->backend());
-    if (auto failed = failed_precondition(request, &current)) return *failed;
+  HttpResponse drain(const HttpRequest& request, const std::string& service, const std::string& id) {
+    const ReadDrain read = read_drain(request);
+    if (!read.request) return read.error;
+    return apply_to(request, service, id, [&](Backend& backend) { read.request->drain(backend); });
+  }
+
+  HttpResponse undrain(const HttpRequest& request, const std::string& service, const std::string& id) {
     if (auto unexpected = unexpected_body(request)) return *unexpected;
-    Backend backend = found->backend();
-    backend.drain = drain;
-    return store(std::move(*found), std::move(backend), 200);
+    return apply_to(request, service, id, &DrainRequest::undrain);
   }
 
  private:
@@ -134,6 +133,19 @@ class Backends {
     const auto at =
         std::find_if(backends.begin(), backends.end(), [&](const Backend& b) { return b.id == id; });
     return Found{*found->second, static_cast<std::size_t>(at - backends.begin())};
+  }
+
+  template <class F>
+  HttpResponse apply_to(const HttpRequest& request, const std::string& service, const std::string& id,
+                        F change_backend) {
+    auto found = find(service, id);
+    if (!found) return no_service(service);
+    if (!found->exists()) return no_backend(service, id);
+    const json current = to_json(found->backend());
+    if (auto failed = failed_precondition(request, &current)) return *failed;
+    Backend backend = found->backend();
+    change_backend(backend);
+    return store(std::move(*found), std::move(backend), 200);
   }
 
   static HttpResponse no_backend(const std::string& service, const std::string& id) {
@@ -186,9 +198,9 @@ void add_backend_routes(Router& router, Desired& desired) {
   router.add(Method::kDelete, item,
              [=](const Request& r, Captures c) { return backends->remove(r, c[0], c[1]); });
   router.add(Method::kPost, item + "/drain",
-             [=](const Request& r, Captures c) { return backends->drain(r, c[0], c[1], true); });
+             [=](const Request& r, Captures c) { return backends->drain(r, c[0], c[1]); });
   router.add(Method::kPost, item + "/undrain",
-             [=](const Request& r, Captures c) { return backends->drain(r, c[0], c[1], false); });
+             [=](const Request& r, Captures c) { return backends->undrain(r, c[0], c[1]); });
 }
 
 }  // namespace penstock

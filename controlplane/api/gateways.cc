@@ -1,13 +1,15 @@
 #include "controlplane/api/gateways.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
 
+#include "controlplane/api/drains.h"
+#include "controlplane/api/gateway_status.h"
 #include "controlplane/api/problem.h"
 #include "controlplane/api/resource.h"
-#include "controlplane/api/seconds_ago.h"
-#include "controlplane/model/service_document.h"
+#include "controlplane/model/gateway_document.h"
 
 namespace penstock {
 namespace {
@@ -19,29 +21,11 @@ HttpResponse no_gateway(const std::string& id) {
                  "there is no gateway '" + id + "': none was configured and none connected under this id");
 }
 
-json refusals_of(const ObservedGateway& gateway) {
-  json out = json::array();
-  if (!gateway.applied || gateway.applied->accepted()) return out;
-  for (const proto::Refusal& refusal : gateway.applied->refusals()) {
-    out.push_back({{"field", refusal.field()}, {"detail", refusal.message()}});
-  }
-  return out;
-}
-
 /// `observed` is null for a gateway that never connected to this process.
 json describe_gateway(const GatewayPolicy& policy, const ObservedGateway* observed) {
   json out = to_json(policy);
-  const proto::GatewayStatus* status = observed == nullptr ? nullptr : observed->status.get();
-  out["connected"] = observed != nullptr && observed->connected;
-  out["version"] = observed == nullptr ? json() : json(observed->version);
-  out["generation"] = status == nullptr ? json() : json(status->generation());
-  out["dataplane_alive"] = status != nullptr && status->dataplane_alive();
-  out["announced_vips"] = json::array();
-  if (status != nullptr) {
-    for (const std::string& vip : status->announced_vips()) out["announced_vips"].push_back(vip);
-  }
-  out["refusals"] = observed == nullptr ? json::array() : refusals_of(*observed);
-  out["last_seen_seconds_ago"] = observed == nullptr ? json() : json(seconds_ago(observed->last_seen));
+  out["upgrade_request"] = policy.upgrade ? to_stored_json(policy)["upgrade_request"] : json();
+  add_observed(out, observed);
   return out;
 }
 
@@ -88,12 +72,39 @@ class Gateways {
     return take(std::move(*merged.json), id, 200);
   }
 
-  HttpResponse announce(const HttpRequest& request, const std::string& id, bool announce) {
+  HttpResponse drain(const HttpRequest& request, const std::string& id) {
+    const ReadSeconds read = read_seconds(request, "deadline_seconds");
+    if (!read.seconds) return read.error;
+    return announce(request, id, false, *read.seconds);
+  }
+
+  HttpResponse undrain(const HttpRequest& request, const std::string& id) {
+    if (auto unexpected = unexpected_body(request)) return *unexpected;
+    return announce(request, id, true, 0);
+  }
+
+  // Its ids grow beyond what the gateway has done, too: the store may have lost the request of a gateway that
+  // was deleted.
+  HttpResponse upgrade(const HttpRequest& request, const std::string& id) {
     if (!known(id)) return no_gateway(id);
     const json current = to_json(policy_of(id));
     if (auto failed = failed_precondition(request, &current)) return *failed;
-    if (auto unexpected = unexpected_body(request)) return *unexpected;
-    return store({id, announce}, 200);
+    const ReadSeconds read = read_seconds(request, "drain_timeout_seconds");
+    if (!read.seconds) return read.error;
+    const auto observed = streams_.gateway(id);
+    if (!observed || !observed->connected) {
+      return problem(409, "gateway '" + id + "' is not connected: it would upgrade at a time nobody chose");
+    }
+    if (upgrades(*observed)) {
+      return problem(409, "gateway '" + id + "' is still at upgrade " +
+                              std::to_string(observed->status->upgrade().id()) + " (" +
+                              phase_name(observed->status->upgrade().phase()) + ")");
+    }
+    GatewayPolicy policy = policy_of(id);
+    std::uint64_t last = policy.upgrade ? policy.upgrade->id : 0;
+    if (observed->status) last = std::max(last, observed->status->upgrade().id());
+    policy.upgrade = UpgradeRequest{static_cast<std::uint32_t>(last + 1), *read.seconds};
+    return store(policy, 202);
   }
 
   HttpResponse remove(const HttpRequest& request, const std::string& id) {
@@ -119,13 +130,24 @@ class Gateways {
   }
 
  private:
+  HttpResponse announce(const HttpRequest& request, const std::string& id, bool announce,
+                        std::uint32_t drain_timeout_seconds) {
+    if (!known(id)) return no_gateway(id);
+    const json current = to_json(policy_of(id));
+    if (auto failed = failed_precondition(request, &current)) return *failed;
+    GatewayPolicy policy = policy_of(id);
+    policy.announce = announce;
+    policy.drain_timeout_seconds = drain_timeout_seconds;
+    return store(policy, 200);
+  }
+
   [[nodiscard]] bool known(const std::string& id) const {
     return desired_.now()->gateways.contains(id) || streams_.gateway(id);
   }
 
   [[nodiscard]] GatewayPolicy policy_of(const std::string& id) const {
     const auto found = desired_.now()->gateways.find(id);
-    return found == desired_.now()->gateways.end() ? GatewayPolicy{id, true} : found->second;
+    return found == desired_.now()->gateways.end() ? GatewayPolicy{id} : found->second;
   }
 
   [[nodiscard]] json describe(const GatewayPolicy& policy) const {
@@ -136,8 +158,9 @@ class Gateways {
   HttpResponse take(json document, const std::string& id, unsigned status) {
     Problems problems;
     settle_id(document, id, problems);
-    const auto policy = parse_gateway(document, "", problems);
+    auto policy = parse_gateway(document, "", problems);
     if (!problems.empty()) return refused(problems);
+    policy->upgrade = policy_of(id).upgrade;
     return store(*policy, status);
   }
 
@@ -167,9 +190,11 @@ void add_gateway_routes(Router& router, Desired& desired, Streams& streams) {
   router.add(Method::kPatch, item, [=](const Request& r, Captures c) { return gateways->patch(r, c[0]); });
   router.add(Method::kDelete, item, [=](const Request& r, Captures c) { return gateways->remove(r, c[0]); });
   router.add(Method::kPost, item + "/drain",
-             [=](const Request& r, Captures c) { return gateways->announce(r, c[0], false); });
+             [=](const Request& r, Captures c) { return gateways->drain(r, c[0]); });
   router.add(Method::kPost, item + "/undrain",
-             [=](const Request& r, Captures c) { return gateways->announce(r, c[0], true); });
+             [=](const Request& r, Captures c) { return gateways->undrain(r, c[0]); });
+  router.add(Method::kPost, item + "/upgrade",
+             [=](const Request& r, Captures c) { return gateways->upgrade(r, c[0]); });
 }
 
 }  // namespace penstock

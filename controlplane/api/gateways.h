@@ -1,6 +1,6 @@
-// /api/v1/gateways: GET; /gateways/{id}: GET, PUT, PATCH, DELETE, POST …/drain and …/undrain. A gateway is
-// known because it was configured or because it connected; only `announce` is configuration, all else is
-// observed.
+// /api/v1/gateways: GET; /gateways/{id}: GET, PUT, PATCH, DELETE, POST …/drain, …/undrain and …/upgrade. A
+// gateway is known because it was configured or because it connected; its policy (gateway_document.h) is
+// configuration, all else is observed.
 #pragma once
 
 #include "controlplane/api/router.h"

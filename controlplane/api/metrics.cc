@@ -1,51 +1,11 @@
 #include "controlplane/api/metrics.h"
 
-#include <initializer_list>
-#include <utility>
-
+#include "controlplane/api/continuity_metrics.h"
+#include "controlplane/api/metric_family.h"
 #include "controlplane/model/wire.h"
 
 namespace penstock {
 namespace {
-
-/// One metric family: HELP and TYPE once, then its samples.
-class Family {
- public:
-  using Labels = std::initializer_list<std::pair<const char*, const std::string&>>;
-
-  Family(std::string& out, std::string name, const char* type, const char* help)
-      : out_(out), name_(std::move(name)) {
-    out_ += "# HELP " + name_ + " " + help + "\n# TYPE " + name_ + " " + type + "\n";
-  }
-
-  void sample(Labels labels, std::uint64_t value) {
-    out_ += name_;
-    char open = '{';
-    for (const auto& [label, text] : labels) {
-      out_ += open + std::string(label) + "=\"" + escape(text) + "\"";
-      open = ',';
-    }
-    if (open == ',') out_ += '}';
-    out_ += " " + std::to_string(value) + "\n";
-  }
-
- private:
-  static std::string escape(const std::string& text) {
-    std::string out;
-    for (const char c : text) {
-      if (c == '\n') {
-        out += "\\n";
-        continue;
-      }
-      if (c == '\\' || c == '"') out += '\\';
-      out += c;
-    }
-    return out;
-  }
-
-  std::string& out_;
-  std::string name_;
-};
 
 using BackendCounter = std::uint64_t (*)(const proto::BackendStats&);
 
@@ -123,6 +83,17 @@ constexpr LcoreMetric kLcoreMetrics[] = {
      "Frames sent beyond those received, such as fragments.", &proto::LcoreStats::extra_sent},
     {"penstock_lcore_extra_frames_dropped_total", "counter", "Of these, those that the port did not take.",
      &proto::LcoreStats::extra_dropped},
+    {"penstock_lcore_second_chance_packets_total", "counter", "Packets sent with hops.",
+     &proto::LcoreStats::second_chance},
+    {"penstock_lcore_foreign_flows_adopted_total", "counter",
+     "Flows taken over from what other gateways had told.", &proto::LcoreStats::foreign_flows},
+    {"penstock_lcore_avoided_flows_total", "counter",
+     "New flows that another backend got because the first choice was down.", &proto::LcoreStats::avoided},
+    {"penstock_lcore_nat_sessions", "gauge", "NAT sessions.", &proto::LcoreStats::nat_sessions},
+    {"penstock_lcore_nat_capacity", "gauge", "NAT sessions that there is room for.",
+     &proto::LcoreStats::nat_capacity},
+    {"penstock_lcore_nat_sessions_adopted_total", "counter",
+     "NAT sessions taken over from what other gateways had told.", &proto::LcoreStats::nat_adopted},
 };
 
 void lcore_families(std::string& out, const std::vector<ObservedGateway>& gateways) {
@@ -155,10 +126,11 @@ void node_families(std::string& out, const std::vector<ObservedNode>& nodes) {
 
 }  // namespace
 
-std::string metrics_text(std::uint64_t generation, const std::vector<ObservedGateway>& gateways,
+std::string metrics_text(const DesiredState& state, const std::vector<ObservedGateway>& gateways,
                          const std::vector<ObservedNode>& nodes) {
   std::string out;
-  Family(out, "penstock_generation", "gauge", "Generation of the desired state.").sample({}, generation);
+  Family(out, "penstock_generation", "gauge", "Generation of the desired state.")
+      .sample({}, state.generation);
   gateway_families(out, gateways);
   gateway_outcomes(out, gateways);
   lcore_families(out, gateways);
@@ -171,7 +143,11 @@ std::string metrics_text(std::uint64_t generation, const std::vector<ObservedGat
   backend_counter(
       out, "penstock_service_new_flows_total", "Flows first seen and given to a backend.",
       [](const proto::BackendStats& b) -> std::uint64_t { return b.new_flows(); }, gateways);
+  flow_families(out, state, gateways);
+  announcement_families(out, gateways);
+  sync_families(out, gateways);
   node_families(out, nodes);
+  hop_families(out, nodes);
   return out;
 }
 

@@ -10,6 +10,22 @@ namespace {
 
 using nlohmann::json;
 
+json to_json(const proto::HopStats& hop) {
+  return {{"hop", hop.hop()},
+          {"known", hop.known()},
+          {"begun", hop.begun()},
+          {"last", hop.last()},
+          {"passed_on", hop.passed_on()}};
+}
+
+json to_json(const proto::ProbeResponderStats& probes) {
+  return {{"answered", probes.answered()},
+          {"refused",
+           {{"malformed", probes.refused_malformed()},
+            {"authentication", probes.refused_authentication()},
+            {"stale", probes.refused_stale()}}}};
+}
+
 json describe(const ObservedNode& node) {
   json out = {{"id", node.id},
               {"connected", node.connected},
@@ -18,6 +34,7 @@ json describe(const ObservedNode& node) {
               {"addresses", json::array()},
               {"interfaces", json::array()},
               {"services", json::array()},
+              {"hops", json::array()},
               {"errors", json::array()}};
   for (const IpAddr& address : node.addresses) out["addresses"].push_back(address.text());
   if (!node.status) return out;
@@ -34,6 +51,8 @@ json describe(const ObservedNode& node) {
                                {"packets", s.packets()},
                                {"bytes", s.bytes()}});
   }
+  for (const proto::HopStats& hop : node.status->hops()) out["hops"].push_back(to_json(hop));
+  out["probes"] = to_json(node.status->probes());
   for (const std::string& error : node.status->errors()) out["errors"].push_back(error);
   return out;
 }

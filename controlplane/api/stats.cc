@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/api/gateway_status.h"
 #include "controlplane/api/resource.h"
 #include "controlplane/api/services.h"
 
@@ -17,11 +18,16 @@ struct Counters {
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
   std::uint64_t new_flows = 0;
+  std::uint64_t flows = 0;         // now, where a gateway is there to say so
+  json liveness = json::object();  // by gateway, likewise
 
-  void add(const proto::BackendStats& stats) {
+  void add(const ObservedGateway& gateway, const proto::BackendStats& stats) {
     packets += stats.packets();
     bytes += stats.bytes();
     new_flows += stats.new_flows();
+    if (!gateway.connected) return;
+    flows += stats.flows();
+    liveness[gateway.id] = liveness_name(stats.liveness());
   }
 };
 
@@ -32,7 +38,9 @@ class Totals {
     for (const Backend& backend : service.backends) at(backend.id);
   }
 
-  void add(const proto::BackendStats& stats) { at(stats.backend()).add(stats); }
+  void add(const ObservedGateway& gateway, const proto::BackendStats& stats) {
+    at(stats.backend()).add(gateway, stats);
+  }
 
   [[nodiscard]] json to_json() const {
     std::uint64_t flows = 0;
@@ -45,7 +53,9 @@ class Totals {
                      {"packets", c.packets},
                      {"bytes", c.bytes},
                      {"new_flows", c.new_flows},
-                     {"share", share}});
+                     {"share", share},
+                     {"flows", c.flows},
+                     {"liveness", c.liveness}});
     }
     return out;
   }
@@ -70,10 +80,13 @@ json describe(const ObservedGateway& gateway, const proto::ServiceStats& stats) 
                         {"packets", b.packets()},
                         {"bytes", b.bytes()},
                         {"new_flows", b.new_flows()},
-                        {"next_hop", b.next_hop()}});
+                        {"next_hop", b.next_hop()},
+                        {"flows", b.flows()},
+                        {"liveness", liveness_name(b.liveness())}});
   }
   return {{"gateway", gateway.id},
           {"connected", gateway.connected},
+          {"generation", gateway.status->generation()},
           {"outcomes", std::move(outcomes)},
           {"backends", std::move(backends)}};
 }
@@ -86,7 +99,7 @@ json stats_of(const Service& service, std::uint64_t generation,
     if (!gateway.status) continue;
     for (const proto::ServiceStats& stats : gateway.status->stats().services()) {
       if (stats.service() != service.id) continue;
-      for (const proto::BackendStats& backend : stats.backends()) totals.add(backend);
+      for (const proto::BackendStats& backend : stats.backends()) totals.add(gateway, backend);
       list.push_back(describe(gateway, stats));
     }
   }

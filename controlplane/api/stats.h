@@ -1,5 +1,6 @@
 // /api/v1/services/{id}/stats: what the gateways last counted for one service. Counters start with each
-// dataplane; those of a gateway that is gone stay in the sum, so that it does not jump.
+// dataplane; those of a gateway that is gone stay in the sum, so that it does not jump. The flows that a
+// backend has now, and whether it lives, are what the connected gateways say.
 #pragma once
 
 #include "controlplane/api/router.h"

@@ -1,17 +1,12 @@
-// The whole control plane in one process: REST over a real socket, a real store, real gRPC peers.
+// REST as a whole: documents, preconditions, backends, gateways, statistics.
 #include "controlplane/api/api.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <filesystem>
-#include <thread>
 
-#include "controlplane/api/http_server.h"
-#include "controlplane/store/sqlite_store.h"
-#include "tests/unit/controlplane/api/raw_http.h"
-#include "tests/unit/controlplane/stream/client.h"
+#include "tests/unit/controlplane/api/whole.h"
 
 namespace penstock {
 namespace {
@@ -25,43 +20,9 @@ constexpr const char* kServices = "/api/v1/services";
 constexpr const char* kItem = "/api/v1/services/web";
 constexpr const char* kBackend = "/api/v1/services/web/backends/be1";
 
-class ApiTest : public testing::Test {
+class ApiTest : public WholeControlPlane {
  protected:
-  ApiTest() {
-    char name[] = "/tmp/penstock-api-XXXXXX";
-    folder_ = mkdtemp(name);
-    streams_ = start_streams();
-    desired_ = Desired::load(SqliteStore::open(folder_ + "/store.db").value(), [this](DesiredSnapshot s) {
-                 streams_->publish(std::move(s));
-               }).value();
-    api_ = std::make_unique<Api>(*desired_, *streams_, "1.2.3");
-    http_ =
-        HttpServer::listen("127.0.0.1:0", [this](const HttpRequest& r) { return api_->handle(r); }).value();
-    thread_ = std::thread([this] { http_->run(); });
-  }
-  ~ApiTest() override {
-    http_->stop();
-    thread_.join();
-    std::filesystem::remove_all(folder_);
-  }
-
-  RawAnswer call(const std::string& method, const std::string& path, const std::string& body = "",
-                 const std::string& headers = "") {
-    return ask(http_->port(), method, path, body, headers);
-  }
   void given_web() { ASSERT_EQ(call("POST", kServices, kWeb).status, 201); }
-  /// Waits until REST shows `value` at `pointer` of `path`.
-  bool shows(const std::string& path, const std::string& pointer, const json& value) {
-    return eventually(
-        [&] { return call("GET", path).json().value(json::json_pointer(pointer), json()) == value; });
-  }
-
-  std::string folder_;
-  std::unique_ptr<Streams> streams_;
-  std::unique_ptr<Desired> desired_;
-  std::unique_ptr<Api> api_;
-  std::unique_ptr<HttpServer> http_;
-  std::thread thread_;
 };
 
 TEST_F(ApiTest, AServiceIsCreatedReadReplacedPatchedAndDeleted) {
@@ -196,7 +157,7 @@ TEST_F(ApiTest, BackendsAreResourcesOfTheirOwn) {
   EXPECT_EQ(call("POST", std::string(kBackend) + "/drain").json()["drain"], true);
   EXPECT_EQ(call("GET", kItem).json()["backends"][0]["drain"], true);
   EXPECT_EQ(call("POST", std::string(kBackend) + "/undrain").json()["drain"], false);
-  EXPECT_EQ(call("POST", std::string(kBackend) + "/drain", "{}").status, 400);
+  EXPECT_EQ(call("POST", std::string(kBackend) + "/undrain", "{}").status, 400);
   const std::string list = std::string(kItem) + "/backends";
   const RawAnswer added = call("POST", list, R"({"id":"be3","address":"10.0.33.2"})");
   EXPECT_EQ(added.status, 201);
