@@ -11,13 +11,13 @@ import time
 from collections import Counter
 from typing import Callable, NamedTuple
 
-from . import analysis, backends, flow_report, network, processes
+from . import analysis, backends, flow_report, network, processes, rest, routing
 from .client import Client
 from .flow_report import Report
 from .flows import Flows
 from .run import Run
 from .system import LabError, kill_namespace, pid_of, wait_until
-from .topology import VIP4, VIP6, Host
+from .topology import GATEWAYS, VIP4, VIP6, Host
 
 # A gap of "none": no longer than one retransmission beyond the gaps of the calm phase.
 _NONE_MS = 50
@@ -71,8 +71,13 @@ class FaultRun(Run):
 
     def calm(self, seconds: float = 5) -> None:
         self.flows.mark()
+        before = self.forwarded_by_gateway()
         self.go_on(seconds)
         report = self.flows.report()
+        after = self.forwarded_by_gateway()
+        packets = {g.name: after[g.name] - before[g.name] for g in GATEWAYS}
+        self.figures.add("lesser_gateway", 100 * min(packets.values()) / max(1, sum(packets.values())),
+                         "% of the packets before the fault", at_least=25)
         gaps = flow_report.gaps_ms(report)
         self.calm_gap_ms = max(gaps, default=0.0)
         self.event(f"calm: gaps p50 {flow_report.percentile(gaps, 50):.1f} ms, p99 "
@@ -164,8 +169,8 @@ class FaultRun(Run):
     def conclude(self, *, gap_ms: float | None = None, gaps_of: Report | None = None) -> Report:
         """Ends the flows and adds their figures.
 
-        gap_ms: the longest that is allowed; None: none beyond calm ones. gaps_of: an earlier report with the gaps of the
-        fault itself, when the scenario went on to undo it.
+        gap_ms: the longest that is allowed; None: none beyond calm ones. gaps_of: an earlier report with the gaps of
+        the fault itself, when the scenario went on to undo it.
         """
         report = self.flows.stop()
         self._broken_figures(report)
@@ -211,3 +216,6 @@ class FaultRun(Run):
             self.flows.kill()
         self.revive_backends()
         super().restore()
+        for g in GATEWAYS:  # of a scenario that ended half-way
+            rest.call("PUT", f"/gateways/{g.name}", {"id": g.name, "announce": True})
+        routing.wait_for_ecmp(GATEWAYS)

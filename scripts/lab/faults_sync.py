@@ -28,7 +28,7 @@ def _agentless(run: FaultRun) -> Iterator[Targets]:
 
 
 def nat_rehash(run: FaultRun) -> None:
-    """All flows change their gateway, NAT backends without an agent, 20 % loss of replication: nothing breaks, no gap."""
+    """All flows change their gateway, NAT, 20 % loss of replication: nothing breaks, no gap."""
     with _agentless(run) as targets, path_between.replication_loss(_LOSS_PERCENT):
         run.hold(targets)
         run.go_on(_KNOWN_SECONDS)
@@ -94,10 +94,14 @@ def _attack(run: FaultRun, mode: str, seconds: float, counters: tuple[str, ...])
         run.go_on(seconds)
     time.sleep(2.1)  # the gateways report every second
     refused = {name: _refused()[name] - before[name] for name in before}
-    run.event(f"{mode}: sent { {k: n for k, n in sent.items() if n} }, refused { {k: n for k, n in refused.items() if n} }")
+    run.event(f"{mode}: sent {_some(sent)}, refused {_some(refused)}")
     for name in counters:
         run.figures.add(f"{mode}_refused_{name}", refused[name], "counted by the gateways", at_least=1)
     run.look(mode)
+
+
+def _some(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in counts.items() if n) or "nothing"
 
 
 def _refused() -> dict[str, int]:

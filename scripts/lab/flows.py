@@ -23,7 +23,8 @@ class Flows:
         open_rate = min(connections, 1000)
         self._command = in_namespace(CLIENT.namespace, [
             str(PROGRAM), *_repeat("--tcp", tcp), *_repeat("--udp", udp), *_repeat("--download", downloads),
-            "--connections", str(connections), "--open-rate", str(open_rate), "--sessions", str(sessions), "--downloads", str(download_count)])
+            "--connections", str(connections), "--open-rate", str(open_rate), "--sessions", str(sessions),
+            "--downloads", str(download_count)])
         self._reports: dict[str, Report] = {}
         self._asked = 0
         self._process: subprocess.Popen | None = None

@@ -1,4 +1,4 @@
-"""What the path between gateways and router does to packets, on request: loss of replication, flows that change gateway."""
+"""What happens between gateways and router on request: replication is lost, flows change their gateway."""
 from __future__ import annotations
 
 import contextlib
