@@ -9,10 +9,11 @@ build=(
   libgtest-dev libgmock-dev libbenchmark-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
   libboost-dev nlohmann-json3-dev libspdlog-dev libcli11-dev libyaml-cpp-dev
+  golang-github-osrg-gobgp-dev
   libsqlite3-dev libnl-3-dev libnl-route-3-dev libssl-dev
 )
 lab=(
-  frr nginx-light dnsmasq-base python3 python3-scapy ethtool iproute2 iputils-ping util-linux curl jq openssl tcpdump
+  frr bird2 gobgpd nginx-light dnsmasq-base python3 python3-scapy ethtool iproute2 iputils-ping util-linux curl jq openssl tcpdump
 )
 
 die() { echo "install-deps: $1" >&2; exit "$2"; }
@@ -40,7 +41,7 @@ if $check; then
 fi
 [[ $EUID -eq 0 ]] || die "installing ${missing[*]} needs root: run it with sudo" 77
 
-# frr and nginx would start daemons on this machine; the lab starts its own inside namespaces.
+# frr, bird, gobgpd and nginx would start daemons on this machine; the lab starts its own inside namespaces.
 policy=/usr/sbin/policy-rc.d
 if [[ ! -e $policy ]]; then
   trap 'rm -f "$policy"' EXIT
@@ -48,14 +49,14 @@ if [[ ! -e $policy ]]; then
   chmod +x "$policy"
 fi
 # Where a policy of the machine's own let them start, those that were not there before are stopped again.
-running_before=$(pidof nginx watchfrr zebra || true)
+running_before=$(pidof nginx watchfrr zebra bird gobgpd || true)
 
 export DEBIAN_FRONTEND=noninteractive
 echo "install-deps: installing ${missing[*]}"
 apt-get update -q
 apt-get install -y -q --no-install-recommends "${missing[@]}"
 
-for service in frr nginx; do
+for service in frr bird gobgpd nginx; do
   if [[ " ${missing[*]} " == *" $service"* && -z $running_before && -d /run/systemd/system ]]; then
     systemctl disable --now "$service" >/dev/null 2>&1 || true
   fi

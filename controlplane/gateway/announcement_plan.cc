@@ -31,4 +31,9 @@ Announcements plan_announcements(const std::set<VipPrefix>& vips, const proto::A
   return out;
 }
 
+LinkPolicy link_policy(const proto::AnnouncePolicy& policy) {
+  return {.bandwidth_mbps = std::min<std::uint32_t>(policy.bandwidth_mbps(), 25'600),
+          .bfd_profile = policy.bfd_profile() == "normal" ? "normal" : "fast"};
+}
+
 }  // namespace penstock

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "controlplane/announce/announcement.h"
+#include "controlplane/announce/routing_daemon.h"
 #include "penstock/proto/gateway.pb.h"
 
 namespace penstock {
@@ -19,5 +20,9 @@ enum class AnnounceMode {
 /// for a VIP that is not among `vips` as none.
 Announcements plan_announcements(const std::set<VipPrefix>& vips, const proto::AnnouncePolicy& policy,
                                  AnnounceMode mode);
+
+/// What the policy says of the link as a whole. A bandwidth above 25600 counts as 25600, an unknown BFD
+/// profile as "fast".
+LinkPolicy link_policy(const proto::AnnouncePolicy& policy);
 
 }  // namespace penstock

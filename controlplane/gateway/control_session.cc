@@ -118,6 +118,8 @@ bool ControlSession::State::greet(Stream& stream) {
   proto::GatewayReport report;
   report.set_gateway(options.gateway);
   report.mutable_hello()->set_version(options.version);
+  report.mutable_hello()->set_sync_address(options.sync_address);
+  report.mutable_hello()->set_routing(options.routing);
   report.mutable_hello()->set_epoch(running.epoch);
   report.mutable_hello()->set_generation(running.generation);
   return stream.Write(report);

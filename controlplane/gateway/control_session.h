@@ -25,6 +25,8 @@ class ControlSession {
     std::shared_ptr<grpc::ChannelCredentials> credentials;
     bool tls = false;
     std::string version;
+    std::string sync_address;  // where the dataplane takes flows from peers; empty: not at all
+    std::string routing;       // the routing daemon's name
     std::chrono::milliseconds first_backoff{100};
     std::chrono::milliseconds longest_backoff{5000};
     std::chrono::milliseconds status_interval{1000};

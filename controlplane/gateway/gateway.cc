@@ -12,11 +12,14 @@ constexpr std::chrono::milliseconds kStatsDeadline{500};
 
 }  // namespace
 
-Gateway::Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> routes)
+Gateway::Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> routes,
+                 std::unique_ptr<RoutingDaemon> daemon)
     : last_good_(options.state_dir),
       feed_client_(options.dataplane_socket),
       stats_client_(options.dataplane_socket),
-      guard_(options.timing, std::move(routes)),
+      routing_(std::move(daemon)),
+      guard_(options.timing, std::move(routes),
+             [this](const Announcements& announced) { routing_.set_announced(announced); }),
       session_(options.session,
                {.on_directive = [this](auto directive) { feed_.submit(std::move(directive)); },
                 .status = [this] { return status(); },
@@ -25,6 +28,7 @@ Gateway::Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> route
             {.report = [this](const auto& applied) { session_.report(applied); },
              .settled =
                  [this](const auto& vips, const auto& orders) {
+                   routing_.set_link(link_policy(orders.policy()));
                    const auto mode = orders.announce() ? AnnounceMode::kNormal : AnnounceMode::kWithdrawn;
                    guard_.set_wanted(plan_announcements(vips, orders.policy(), mode));
                  }}),
@@ -60,6 +64,7 @@ proto::GatewayStatus Gateway::status() {
     announced.set_med(how.med);
     announced.set_drained(how.drained);
   }
+  out.set_routing_error(routing_.error());
   if (!guard.beating) return out;
   if (auto stats = stats_client_.stats(kStatsDeadline)) *out.mutable_stats() = std::move(*stats);
   return out;

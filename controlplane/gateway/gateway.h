@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/announce/routing_worker.h"
 #include "controlplane/announce/vip_routes.h"
 #include "controlplane/gateway/beat_reader.h"
 #include "controlplane/gateway/control_session.h"
@@ -31,7 +32,8 @@ struct GatewayOptions {
 class Gateway {
  public:
   /// Starts everything. routes: opened in the namespace of the announcements.
-  Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> routes);
+  Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> routes,
+          std::unique_ptr<RoutingDaemon> daemon);
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
   /// Ends everything and leaves the routes.
@@ -49,6 +51,7 @@ class Gateway {
   LastGood last_good_;
   DataplaneClient feed_client_;
   DataplaneClient stats_client_;
+  RoutingWorker routing_;
   Guard guard_;
   // The session and the feed call each other: the session is made first, started last and stopped first.
   ControlSession session_;

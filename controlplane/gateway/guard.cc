@@ -22,8 +22,8 @@ std::chrono::steady_clock::time_point at(Nanoseconds t) {
 
 }  // namespace
 
-Guard::Guard(const GuardTiming& timing, std::unique_ptr<VipRoutes> routes)
-    : routes_(std::move(routes)), policy_(timing, monotonic_now()) {
+Guard::Guard(const GuardTiming& timing, std::unique_ptr<VipRoutes> routes, OnAnnounced on_announced)
+    : on_announced_(std::move(on_announced)), routes_(std::move(routes)), policy_(timing, monotonic_now()) {
   if (auto adopted = routes_->announced()) snapshot_.announced = std::move(*adopted);
   thread_ = std::thread([this] { run(); });
 }
@@ -133,6 +133,7 @@ void Guard::reconcile(bool withdraw) {
                    " deleted, " + std::to_string(target.size()) + " announced");
   }
   last_error_ = std::move(error);
+  on_announced_(target);
   const std::lock_guard lock(mutex_);
   snapshot_.announced = std::move(target);
 }

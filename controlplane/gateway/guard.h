@@ -11,6 +11,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -36,8 +37,12 @@ class Guard {
   };
   enum class Leave { kRoutes, kNothing };  // what stays behind when the guard stops
 
+  /// Called in the guard's thread with what the kernel's routes say, after each comparison; must return at
+  /// once.
+  using OnAnnounced = std::function<void(const Announcements&)>;
+
   /// Starts the thread. routes must have been opened in the network namespace of the announcements.
-  Guard(const GuardTiming& timing, std::unique_ptr<VipRoutes> routes);
+  Guard(const GuardTiming& timing, std::unique_ptr<VipRoutes> routes, OnAnnounced on_announced);
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
   /// As stop(Leave::kRoutes): a process that ends without saying so fails static.
@@ -70,6 +75,7 @@ class Guard {
   void reconcile(bool withdraw);
   void say(bool error, std::string sentence);
 
+  const OnAnnounced on_announced_;
   std::unique_ptr<VipRoutes> routes_;  // guard thread only, like policy_ and last_error_
   GuardPolicy policy_;
   std::string last_error_;

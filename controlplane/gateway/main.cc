@@ -24,6 +24,7 @@ struct Flags {
   std::string controlplane = "127.0.0.1:7781";
   GatewayOptions gateway;
   VipRouteOptions routes;
+  RoutingOptions routing;
   unsigned route_protocol = 99;
   unsigned heartbeat_interval_ms = 20;
   unsigned heartbeat_timeout_ms = 100;
@@ -58,7 +59,24 @@ struct Flags {
     app.add_option("--hold-ms", hold_ms, "Beats in time for this long before the VIPs are announced again")
         ->check(CLI::Range(0u, 60000u))
         ->capture_default_str();
+    app.add_option("--sync-address", gateway.session.sync_address,
+                   "HOST:PORT at which the dataplane takes flows from its peers, as given to the dataplane");
+    add_routing_to(app);
     tls.add_to(app);
+  }
+
+  void add_routing_to(CLI::App& app) {
+    app.add_option("--routing", routing.daemon, "Routing daemon: frr, bird or gobgp")
+        ->check(CLI::IsMember({"frr", "bird", "gobgp"}))
+        ->capture_default_str();
+    app.add_option("--vtysh", routing.vtysh, "FRR's shell")->capture_default_str();
+    app.add_option("--vtysh-instance", routing.vtysh_instance, "FRR's instance (its -N)");
+    app.add_option("--birdc", routing.birdc, "BIRD's client")->capture_default_str();
+    app.add_option("--bird-socket", routing.bird_socket, "BIRD's control socket")->capture_default_str();
+    app.add_option("--bird-include", routing.bird_include,
+                   "File of BIRD's configuration that is ours to write")
+        ->capture_default_str();
+    app.add_option("--gobgp", routing.gobgp, "gRPC API of gobgpd, HOST:PORT")->capture_default_str();
   }
 
   /// What single flags cannot say about themselves.
@@ -85,6 +103,7 @@ struct Flags {
     gateway.session.credentials = *credentials;
     gateway.session.tls = tls.enabled();
     gateway.session.version = PENSTOCK_VERSION;
+    gateway.session.routing = routing.daemon;
     return Ok{};
   }
 };
@@ -133,7 +152,9 @@ int run(int argc, char** argv) {
     const bool forbidden = routes.error().code == ErrorCode::kPermissionDenied;
     return stop_with(forbidden ? kExitNoPermission : kExitUnavailable, routes.error());
   }
-  Gateway gateway(flags.gateway, std::move(*routes));
+  auto daemon = make_routing_daemon(flags.routing);
+  if (!daemon) return stop_with(kExitUsage, daemon.error());
+  Gateway gateway(flags.gateway, std::move(*routes), std::move(*daemon));
   spdlog::info("gateway {} started: control plane {}, dataplane {}", flags.id, flags.controlplane,
                flags.gateway.dataplane_socket);
   serve(gateway, signals);

@@ -11,6 +11,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
+#include <string>
 
 #include "controlplane/gateway/realtime.h"
 #include "eventually.h"
@@ -28,6 +30,32 @@ using test::FakeControl;
 using test::FakeDataplane;
 using test::holds_for;
 using Clock = std::chrono::steady_clock;
+
+/// What a routing daemon was last asked for, and whether it does so.
+struct RoutingRecord {
+  std::mutex mutex;
+  RoutingWish wish;
+  std::string refusal;
+
+  RoutingWish last() {
+    const std::lock_guard lock(mutex);
+    return wish;
+  }
+};
+
+class FakeRoutingDaemon final : public RoutingDaemon {
+ public:
+  explicit FakeRoutingDaemon(RoutingRecord& record) : record_(record) {}
+  Status follow(const RoutingWish& wish) override {
+    const std::lock_guard lock(record_.mutex);
+    if (!record_.refusal.empty()) return unavailable(record_.refusal);
+    record_.wish = wish;
+    return Ok{};
+  }
+
+ private:
+  RoutingRecord& record_;
+};
 
 class GatewayTest : public ::testing::Test {
  protected:
@@ -52,7 +80,10 @@ class GatewayTest : public ::testing::Test {
     dataplane_ = std::make_unique<FakeDataplane>(options_.dataplane_socket, running);
   }
   void start_control() { control_ = std::make_unique<FakeControl>(dir_.path("control.sock")); }
-  void start_gateway() { gateway_ = std::make_unique<Gateway>(options_, std::move(*VipRoutes::open({}))); }
+  void start_gateway() {
+    auto daemon = std::make_unique<FakeRoutingDaemon>(routing_);
+    gateway_ = std::make_unique<Gateway>(options_, std::move(*VipRoutes::open({})), std::move(daemon));
+  }
 
   /// Control plane, dataplane and gateway up, the VIP announced.
   void bring_up() {
@@ -68,6 +99,7 @@ class GatewayTest : public ::testing::Test {
 
   const Announcements kVip{{*IpAddr::parse("203.0.113.10"), {}}};
   test::TempDir dir_;
+  RoutingRecord routing_;
   GatewayOptions options_;
   std::unique_ptr<VipRoutes> witness_;
   std::unique_ptr<FakeDataplane> dataplane_;
@@ -154,6 +186,34 @@ TEST_F(GatewayTest, PolicyDecidesHowEachVipIsAnnounced) {
   rule->set_withhold(true);
   control_->send(message);
   EXPECT_TRUE(eventually([&] { return routes().empty(); }));
+}
+
+TEST_F(GatewayTest, RoutingDaemonIsToldTheLinkPolicyAndWhatIsAnnounced) {
+  bring_up();
+  auto message = directive(config_with({7, 1}));
+  message.mutable_policy()->set_bandwidth_mbps(400);
+  message.mutable_policy()->set_bfd_profile("normal");
+  control_->send(message);
+  const RoutingWish wish{kVip, LinkPolicy{.bandwidth_mbps = 400, .bfd_profile = "normal"}};
+  EXPECT_TRUE(eventually([&] { return routing_.last() == wish; }));
+  dataplane_->set_beating(false);
+  EXPECT_TRUE(eventually([&] { return routing_.last() == RoutingWish{Announcements{}, wish.link}; }));
+}
+
+TEST_F(GatewayTest, RoutingDaemonThatRefusesIsInTheStatusAndHoldsNothingUp) {
+  routing_.refusal = "vtysh failed with status 1";
+  bring_up();
+  EXPECT_TRUE(eventually([&] {
+    const auto status = control_->last_status();
+    return status && status->routing_error() == "vtysh failed with status 1";
+  }));
+  dataplane_.reset();
+  EXPECT_TRUE(eventually([&] { return routes().empty(); }, 1s));
+  {
+    const std::lock_guard lock(routing_.mutex);
+    routing_.refusal.clear();
+  }
+  EXPECT_TRUE(eventually([&] { return control_->last_status()->routing_error().empty(); }));
 }
 
 TEST_F(GatewayTest, LosingTheControlPlaneChangesNothing) {
