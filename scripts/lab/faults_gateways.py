@@ -52,7 +52,8 @@ def dataplane_upgrade(run: FaultRun) -> None:
     for g in GATEWAYS:
         before = pid_of(f"{g.name}-dataplane")
         called = time.monotonic()
-        output = run_command([str(processes.BIN / "penstockctl"), "gateway", "upgrade", g.name, "--wait"],
+        output = run_command([str(processes.BIN / "penstockctl"), "gateway", "upgrade", g.name, "--drain-timeout", "10s",
+                              "--wait", "--timeout", "60s"],
                              ns=CTL.namespace, timeout=90)
         run.event(f"penstockctl gateway upgrade {g.name}: {' / '.join(output.split(chr(10))).strip(' /')}")
         after = pid_of(f"{g.name}-dataplane")

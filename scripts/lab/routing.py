@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from . import network
-from .system import GATEWAY_PRIORITY, LOGS, ROOT, LabError, namespace_pids, run, wait_until
+from .system import GATEWAY_PRIORITY, LOGS, ROOT, LabError, ended, run, wait_until
 from .topology import GATEWAY_AS, GATEWAYS, JOINING, PREFIX, ROUTER, ROUTER_AS, VIP4, VIP6, Host
 
 _DAEMONS = ("zebra", "bgpd", "bfdd")
@@ -29,11 +29,11 @@ def start_gateway(g: Host) -> None:
 
 def stop_gateway(g: Host) -> None:
     """SIGTERM: bgpd says goodbye to its peers."""
-    for daemon in _DAEMONS:
-        pid = Path("/var/run/frr") / g.namespace / f"{daemon}.pid"
-        if pid.exists():
-            run(["kill", pid.read_text().strip()], check=False)
-    wait_until(f"FRR of {g.name} to end", lambda: not namespace_pids(g.namespace), 10)
+    files = [Path("/var/run/frr") / g.namespace / f"{daemon}.pid" for daemon in _DAEMONS]
+    pids = [int(file.read_text()) for file in files if file.exists()]
+    for pid in pids:
+        run(["kill", str(pid)], check=False)
+    wait_until(f"FRR of {g.name} to end", lambda: all(ended(pid) for pid in pids), 10)
     clean(g.namespace)
 
 
