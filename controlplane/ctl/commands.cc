@@ -18,6 +18,16 @@ Json items(const Json& document) {
   return Json::array({document});
 }
 
+/// A merge patch as the document that it makes of nothing.
+Json without_nulls(const Json& patch) {
+  if (!patch.is_object()) return patch;
+  Json out = Json::object();
+  for (const auto& [key, value] : patch.items()) {
+    if (!value.is_null()) out[key] = without_nulls(value);
+  }
+  return out;
+}
+
 }  // namespace
 
 Status Commands::print(const Json& document, const std::string& sentence) {
@@ -131,10 +141,22 @@ Status Commands::set_backend(const std::string& text, const BackendFlags& flags)
   if (!written && written.error().code == ErrorCode::kNotFound && flags.address) {
     Json backend = {{"id", names->second}};
     backend.update(change);
-    written = rest_.put(path, backend);
+    written = rest_.put(path, without_nulls(backend));
   }
   if (!written) return written.error();
   return print(*written, "backend " + text + " set");
+}
+
+Status Commands::set_gateway(const std::string& id, const GatewayFlags& flags) {
+  auto change = to_json(flags);
+  if (!change) return change.error();
+  if (change->empty()) return invalid("", "nothing to set; see penstockctl set gateway --help");
+  auto written = rest_.patch({"gateways", id}, *change);
+  if (!written && written.error().code == ErrorCode::kNotFound) {
+    written = rest_.put({"gateways", id}, without_nulls(*change));
+  }
+  if (!written) return written.error();
+  return print(*written, "gateway " + id + " set");
 }
 
 Result<RestClient::Path> Commands::path_of(const std::string& kind, const std::string& id) const {
@@ -150,15 +172,6 @@ Status Commands::remove(const std::string& kind, const std::string& id) {
   auto removed = rest_.remove(*path);
   if (!removed) return removed.error();
   return print(*removed, kind + " " + id + " deleted");
-}
-
-Status Commands::drain(const std::string& kind, const std::string& id, bool drain) {
-  auto path = path_of(kind, id);
-  if (!path) return path.error();
-  path->push_back(drain ? "drain" : "undrain");
-  auto written = rest_.post(*path);
-  if (!written) return written.error();
-  return print(*written, kind + " " + id + (drain ? " drained" : " undrained"));
 }
 
 Status Commands::top(double interval_seconds, unsigned count, bool clear) {

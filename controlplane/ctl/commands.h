@@ -2,9 +2,16 @@
 // Error is printed by the caller. One thread.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <ostream>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "controlplane/ctl/drain_flags.h"
+#include "controlplane/ctl/gateway_flags.h"
+#include "controlplane/ctl/progress.h"
 #include "controlplane/ctl/rest_client.h"
 #include "controlplane/ctl/service_flags.h"
 
@@ -12,7 +19,9 @@ namespace penstock {
 
 class Commands {
  public:
-  Commands(RestClient rest, bool json, std::ostream& out) : rest_(std::move(rest)), json_(json), out_(out) {}
+  /// `progress` gets what --wait says; it is `out`, but for JSON.
+  Commands(RestClient rest, bool json, std::ostream& out, std::ostream& progress)
+      : rest_(std::move(rest)), json_(json), out_(out), progress_(progress) {}
 
   Status get_services(const std::string& id);
   Status get_backends(const std::string& id);  // empty, SERVICE or SERVICE/BACKEND
@@ -27,8 +36,13 @@ class Commands {
   /// Creates or changes.
   Status set_service(const std::string& id, const ServiceFlags& flags);
   Status set_backend(const std::string& service_and_backend, const BackendFlags& flags);
+  Status set_gateway(const std::string& id, const GatewayFlags& flags);
   Status remove(const std::string& kind, const std::string& id);
-  Status drain(const std::string& kind, const std::string& id, bool drain);
+
+  /// kind: "backend", "node" or "gateway". Waits until it is done if the flags say so (drain_commands.cc).
+  Status drain(const std::string& kind, const std::string& id, const DrainFlags& flags);
+  Status undrain(const std::string& kind, const std::string& id, const DrainFlags& flags);
+  Status upgrade(const std::string& gateway, const DrainFlags& flags);
 
   /// Prints `count` tables (0 = for ever), `interval_seconds` apart. clear: begin each on a cleared screen.
   Status top(double interval_seconds, unsigned count, bool clear);
@@ -39,10 +53,17 @@ class Commands {
   Status get(const std::string& collection, const std::string& id, TableOf table);
   Status print(const Json& document, const std::string& sentence);
   Result<RestClient::Path> path_of(const std::string& kind, const std::string& id) const;
+  /// backends: service and backend.
+  Status wait_for_backends(std::vector<std::pair<std::string, std::string>> backends,
+                           const DrainFlags& flags);
+  /// otherwise_seconds: the limit without --timeout.
+  Status wait_for_gateway(const std::string& id, const DrainFlags& flags, std::uint64_t otherwise_seconds,
+                          const std::function<Standing(const Json&)>& standing);
 
   RestClient rest_;
   bool json_;
   std::ostream& out_;
+  std::ostream& progress_;
 };
 
 }  // namespace penstock

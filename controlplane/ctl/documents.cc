@@ -29,6 +29,24 @@ const Json& list(const Json& object, const char* key) {
   return it != object.end() && it->is_array() ? *it : kNone;
 }
 
+/// Where a drain or an upgrade stands; empty when neither is under way.
+std::string phase_of(const Json& gateway) {
+  const auto phase = [&](const char* key) {
+    const auto found = gateway.is_object() ? gateway.find(key) : gateway.end();
+    return found == gateway.end() ? std::string() : cell(*found, "phase");
+  };
+  const std::string upgrade = phase("upgrade");
+  if (!upgrade.empty() && upgrade != "none" && upgrade != "done") return "upgrade " + upgrade;
+  const std::string drain = phase("drain");
+  return drain == "none" ? "" : drain;
+}
+
+/// "2026-11-28T10:00:00Z reset"
+std::string deadline_of(const Json& backend) {
+  const std::string deadline = cell(backend, "drain_deadline");
+  return deadline.empty() ? deadline : deadline + " " + cell(backend, "drain_policy");
+}
+
 std::string count(const Json& array) { return std::to_string(array.size()); }
 
 }  // namespace
@@ -46,11 +64,12 @@ std::string services_table(const Json& services) {
 }
 
 std::string backends_table(const Json& services) {
-  Table table({{"SERVICE"}, {"BACKEND"}, {"ADDRESS"}, {"PORT", true}, {"WEIGHT", true}, {"DRAIN"}});
+  Table table(
+      {{"SERVICE"}, {"BACKEND"}, {"ADDRESS"}, {"PORT", true}, {"WEIGHT", true}, {"DRAIN"}, {"DEADLINE"}});
   for (const Json& service : services) {
     for (const Json& backend : list(service, "backends")) {
       table.add({cell(service, "id"), cell(backend, "id"), cell(backend, "address"), cell(backend, "port"),
-                 cell(backend, "weight"), cell(backend, "drain")});
+                 cell(backend, "weight"), cell(backend, "drain"), deadline_of(backend)});
     }
   }
   return table.text();
@@ -59,6 +78,8 @@ std::string backends_table(const Json& services) {
 std::string gateways_table(const Json& gateways) {
   Table table({{"GATEWAY"},
                {"ANNOUNCE"},
+               {"MED", true},
+               {"PHASE"},
                {"CONNECTED"},
                {"DATAPLANE"},
                {"GENERATION", true},
@@ -68,7 +89,8 @@ std::string gateways_table(const Json& gateways) {
   for (const Json& gateway : gateways) {
     const std::string alive = cell(gateway, "dataplane_alive");
     const std::string seen = cell(gateway, "last_seen_seconds_ago");
-    table.add({cell(gateway, "id"), cell(gateway, "announce"), cell(gateway, "connected"),
+    table.add({cell(gateway, "id"), cell(gateway, "announce"), cell(gateway, "med"), phase_of(gateway),
+               cell(gateway, "connected"),
                alive == "yes"  ? "alive"
                : alive == "no" ? "dead"
                                : "",

@@ -56,6 +56,8 @@ struct CommandLine {
   std::string id, file;
   ServiceFlags service;
   BackendFlags backend;
+  GatewayFlags gateway;
+  DrainFlags drain;
   double interval = 1;
   unsigned count = 0;
   bool once = false;
@@ -75,10 +77,8 @@ struct CommandLine {
     add_set();
     add_with_id("delete", "Delete", {"service", "backend", "gateway"},
                 [this](Commands& c, const std::string& kind) { return c.remove(kind, id); });
-    add_with_id("drain", "Take no new flows at", {"backend", "gateway"},
-                [this](Commands& c, const std::string& kind) { return c.drain(kind, id, true); });
-    add_with_id("undrain", "Take new flows again at", {"backend", "gateway"},
-                [this](Commands& c, const std::string& kind) { return c.drain(kind, id, false); });
+    add_drains();
+    add_gateway();
     add_top();
   }
 
@@ -127,6 +127,8 @@ struct CommandLine {
                   "Idle timeout of established connections");
     to.add_option("--tcp-closing-seconds", service.tcp_closing_seconds, "Idle timeout after FIN or RST");
     to.add_option("--udp-seconds", service.udp_seconds, "Idle timeout of UDP flows");
+    to.add_option("--second-chance", service.second_chance,
+                  "gue: tcp (by itself), off, or tcp+udp: backends pass on what they do not know");
     to.add_option("--one-shot", service.one_shot, "true: a UDP service without flow entries");
     to.add_option("--affinity-ipv4", service.affinity_ipv4,
                   "Keep clients of one IPv4 prefix of so many bits on one backend; 0 = by flow");
@@ -159,6 +161,8 @@ struct CommandLine {
     other->add_option("--quic-server-id", backend.quic_server_id, "Hexadecimal, with a service's --quic");
     other->callback([this] { action = [this](Commands& c) { return c.set_backend(id, backend); }; });
 
+    add_set_gateway(*set);
+
     auto* create = app.add_subcommand("create", "Create what must not exist yet")->require_subcommand(1);
     auto* fresh = create->add_subcommand("service", "Create a service");
     add_service_options(*fresh);
@@ -174,6 +178,71 @@ struct CommandLine {
       sub->add_option("id", id, id_hint(kind))->required();
       sub->callback([this, what, kind] { action = [what, kind](Commands& c) { return what(c, kind); }; });
     }
+  }
+
+  void add_wait(CLI::App& to) {
+    auto* wait = to.add_flag("--wait", drain.wait, "Tell how it goes until it is done; 1 if it is not");
+    to.add_option("--timeout", drain.timeout, "Wait no longer than this (60s, 10m, 2h)")->needs(wait);
+  }
+
+  CLI::App& add_kind(CLI::App& command, const std::string& kind, const std::string& sentence,
+                     std::function<Status(Commands&)> what) {
+    auto* sub = command.add_subcommand(kind, sentence);
+    sub->add_option("id", id, id_hint(kind))->required();
+    sub->callback([this, what = std::move(what)] { action = what; });
+    return *sub;
+  }
+
+  void add_drains() {
+    auto* down = app.add_subcommand("drain", "Take no new flows at one of these")->require_subcommand(1);
+    auto* up = app.add_subcommand("undrain", "Take new flows again at one of these")->require_subcommand(1);
+    for (const std::string kind : {"backend", "node", "gateway"}) {
+      auto& sub = add_kind(*down, kind, "Take no new flows at a " + kind,
+                           [this, kind](Commands& c) { return c.drain(kind, id, drain); });
+      add_wait(sub);
+      if (kind == "gateway") {
+        add_drain_timeout(sub);
+      } else {
+        sub.add_option("--deadline", drain.deadline, "When its flows should have ended (90s, 10m, 2h)");
+        sub.add_option("--policy", drain.policy,
+                       "keep or reset what is left at the deadline; keep by itself");
+      }
+      auto& undo = add_kind(*up, kind, "Take new flows again at a " + kind,
+                            [this, kind](Commands& c) { return c.undrain(kind, id, drain); });
+      if (kind == "gateway") add_wait(undo);
+    }
+  }
+
+  void add_drain_timeout(CLI::App& to) {
+    to.add_option("--drain-timeout", drain.drain_timeout,
+                  "Let traffic leave no longer than this; 30s by itself");
+  }
+
+  void add_gateway() {
+    auto* command = app.add_subcommand("gateway", "Take a gateway out of service, or restart its dataplane")
+                        ->require_subcommand(1);
+    auto& down = add_kind(*command, "drain", "Withdraw its VIPs when their traffic has left",
+                          [this](Commands& c) { return c.drain("gateway", id, drain); });
+    auto& up = add_kind(*command, "undrain", "Announce its VIPs again",
+                        [this](Commands& c) { return c.undrain("gateway", id, drain); });
+    auto& upgrade = add_kind(*command, "upgrade", "Drain, restart its dataplane, verify, announce again",
+                             [this](Commands& c) { return c.upgrade(id, drain); });
+    for (CLI::App* sub : {&down, &up, &upgrade}) add_wait(*sub);
+    add_drain_timeout(down);
+    add_drain_timeout(upgrade);
+  }
+
+  void add_set_gateway(CLI::App& set) {
+    auto& sub = add_kind(set, "gateway", "Change how a gateway announces",
+                         [this](Commands& c) { return c.set_gateway(id, gateway); });
+    sub.add_option("--med", gateway.med, "0-65535, the lower the better; equal ones share the traffic");
+    sub.add_option("--bandwidth", gateway.bandwidth_mbps, "Its share of the ECMP, 1-25600 Mbit/s; 0 = none");
+    sub.add_option("--bfd-profile", gateway.bfd_profile, "fast (50 ms x 3), normal (300 ms x 3), or none");
+    sub.add_option(
+           "--vip", gateway.vips,
+           "VIP[,med=N|none][,drain=true][,withhold=true]; again for each. A VIP alone follows the gateway "
+           "again")
+        ->allow_extra_args(false);
   }
 
   void add_top() {
@@ -205,7 +274,8 @@ int run(int argc, char** argv) {
   }
   auto http = HttpClient::from_url(line.server);
   if (!http) return fail(http.error());
-  Commands commands(RestClient(*http), line.output == "json", std::cout);
+  const bool json = line.output == "json";
+  Commands commands(RestClient(*http), json, std::cout, json ? std::cerr : std::cout);
   const auto status = line.action(commands);
   return status ? kExitOk : fail(status.error());
 }

@@ -1,63 +1,18 @@
 #include "controlplane/ctl/service_flags.h"
 
-#include <charconv>
 #include <fstream>
 #include <map>
-#include <sstream>
+
+#include "controlplane/ctl/members.h"
 
 namespace penstock {
 namespace {
-
-Result<Json> number(const std::string& flag, const std::string& text) {
-  unsigned value = 0;
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (ec != std::errc() || end != text.data() + text.size()) {
-    return invalid(flag, "'" + text + "' is not a whole number");
-  }
-  return Json(value);
-}
-
-Result<Json> yes_or_no(const std::string& flag, const std::string& text) {
-  if (text != "true" && text != "false") return invalid(flag, "must be true or false");
-  return Json(text == "true");
-}
-
-Result<Json> as_text(const std::string&, const std::string& text) { return Json(text); }
 
 Result<Json> first_word_of(const std::string& flag, const std::string& path) {
   std::ifstream file(path);
   std::string word;
   if (!(file >> word)) return invalid(flag, "'" + path + "' cannot be read or is empty");
   return Json(word);
-}
-
-/// How the value behind "key=" becomes a member.
-struct Member {
-  const char* key;
-  Result<Json> (*read)(const std::string& flag, const std::string& text);
-};
-
-/// "key=value,key=value" as an object; each key is one of `members` and given once.
-Result<Json> members_from_text(const std::string& flag, const std::string& text,
-                               std::initializer_list<Member> members) {
-  std::string names;
-  for (const Member& member : members) names += std::string(names.empty() ? "" : ", ") + member.key + "=";
-  Json out = Json::object();
-  std::istringstream parts(text);
-  for (std::string part; std::getline(parts, part, ',');) {
-    const auto equals = part.find('=');
-    const std::string key = part.substr(0, equals);
-    const Member* known = nullptr;
-    for (const Member& member : members) known = key == member.key ? &member : known;
-    if (equals == std::string::npos || known == nullptr) {
-      return invalid(flag, "'" + part + "' is not one of " + names);
-    }
-    if (out.contains(key)) return invalid(flag, key + " is given twice in '" + text + "'");
-    auto value = known->read(flag + " " + key, part.substr(equals + 1));
-    if (!value) return value.error();
-    out[key] = std::move(*value);
-  }
-  return out;
 }
 
 /// One port is a number in a document, all else a text.
@@ -140,6 +95,7 @@ Result<Json> to_json(const ServiceFlags& flags) {
   put(out, "encap", flags.encap);
   put(out, "table_size", flags.table_size);
   put(out, "one_shot", flags.one_shot);
+  put(out, "second_chance", flags.second_chance);
   if (flags.port) out["port"] = port_json(*flags.port);
   Json idle = Json::object();
   put(idle, "tcp_syn_seconds", flags.tcp_syn_seconds);
@@ -172,6 +128,11 @@ Json to_json(const BackendFlags& flags) {
   put(out, "address", flags.address);
   put(out, "weight", flags.weight);
   put(out, "drain", flags.drain);
+  // A backend that takes new flows again has no deadline any more.
+  if (flags.drain == false) {
+    out["drain_deadline"] = nullptr;
+    out["drain_policy"] = nullptr;
+  }
   put(out, "port", flags.port);
   put(out, "mac", flags.mac);
   put(out, "quic_server_id", flags.quic_server_id);

@@ -20,7 +20,7 @@ struct ServiceFlags {
   std::optional<bool> udp_checksum, proxy_protocol, one_shot;
   std::optional<std::string> gre_key;  // a number, or "none"
   std::optional<std::uint32_t> vxlan_vni;
-  std::optional<std::string> too_big;
+  std::optional<std::string> too_big, second_chance;
   std::optional<std::uint32_t> affinity_ipv4, affinity_ipv6;
   std::vector<std::string> quic;      // quic_config_from_text(), or "none"; replaces the whole list
   std::vector<std::string> backends;  // backend_from_text(); replaces the whole list

@@ -57,6 +57,13 @@ void each_growth(const TrafficSample& before, const TrafficSample& after, const 
   }
 }
 
+std::uint64_t flows_of(const TrafficSample& sample, const std::string& service, const std::string& backend) {
+  const auto of_service = sample.flows.find(service);
+  if (of_service == sample.flows.end()) return 0;
+  const auto of_backend = of_service->second.find(backend);
+  return of_backend == of_service->second.end() ? 0 : of_backend->second;
+}
+
 std::string percent(double share) {
   if (share < 0) return {};
   char text[16];
@@ -80,6 +87,9 @@ Result<TrafficSample> sample_traffic(const RestClient& rest, double now_seconds)
     auto stats = rest.get({"services", id, "stats"});
     if (!stats && stats.error().code == ErrorCode::kNotFound) continue;
     if (!stats) return stats.error();
+    for (const Json& backend : items_of(*stats, "backends")) {
+      sample.flows[id][text_of(backend, "backend")] = number_of(backend, "flows");
+    }
     auto& backends = sample.counters[id];
     for (const Json& gateway : items_of(*stats, "gateways")) {
       for (const Json& backend : items_of(gateway, "backends")) {
@@ -104,6 +114,7 @@ TrafficRates rates_between(const TrafficSample& before, const TrafficSample& aft
       BackendRate rate{.service = id, .backend = text_of(backend, "id")};
       rate.weight = static_cast<std::uint32_t>(number_of(backend, "weight"));
       rate.drain = is_true(backend, "drain");
+      rate.flows = flows_of(after, id, rate.backend);
       each_growth(before, after, id, rate.backend,
                   [&](const std::string& gateway, const TrafficCounters& grown) {
                     rate.packets_per_second += static_cast<double>(grown.packets) / seconds;
@@ -138,14 +149,15 @@ std::string rates_table(const TrafficRates& rates) {
                   {"WEIGHT", true},
                   {"WANTED", true},
                   {"SHARE", true},
+                  {"FLOWS", true},
                   {"NEW FLOWS/S", true},
                   {"PACKETS/S", true},
                   {"MBIT/S", true}});
   for (const BackendRate& rate : rates.backends) {
     backends.add({rate.service, rate.backend, std::to_string(rate.weight),
                   rate.drain ? "drained" : percent(rate.wanted), percent(rate.share),
-                  short_number(rate.new_flows_per_second), short_number(rate.packets_per_second),
-                  short_number(rate.megabits_per_second)});
+                  short_number(static_cast<double>(rate.flows)), short_number(rate.new_flows_per_second),
+                  short_number(rate.packets_per_second), short_number(rate.megabits_per_second)});
   }
   Table gateways({{"GATEWAY"}, {"CONNECTED"}, {"VIPS", true}, {"NEW FLOWS/S", true}, {"PACKETS/S", true}});
   for (const GatewayRate& rate : rates.gateways) {
@@ -164,6 +176,7 @@ Json rates_json(const TrafficRates& rates) {
                                {"drain", rate.drain},
                                {"wanted", rate.wanted},
                                {"share", rate.share < 0 ? Json() : Json(rate.share)},
+                               {"flows", rate.flows},
                                {"new_flows_per_second", rate.new_flows_per_second},
                                {"packets_per_second", rate.packets_per_second},
                                {"megabits_per_second", rate.megabits_per_second}});

@@ -25,6 +25,8 @@ struct TrafficSample {
   Json gateways = Json::array();
   // service -> backend -> gateway
   std::map<std::string, std::map<std::string, std::map<std::string, TrafficCounters>>> counters;
+  // service -> backend: flows that it has now
+  std::map<std::string, std::map<std::string, std::uint64_t>> flows;
 };
 
 /// Reads every service's statistics. A service deleted meanwhile is left out.
@@ -39,6 +41,7 @@ struct BackendRate {
   double packets_per_second = 0;
   double new_flows_per_second = 0;
   double megabits_per_second = 0;
+  std::uint64_t flows = 0;  // that it has now
 };
 
 struct GatewayRate {

@@ -23,7 +23,8 @@ class CommandsTest : public ::testing::Test {
  protected:
   Commands& answering(FakeRest::Handler handler, bool json = false) {
     server_ = std::make_unique<FakeRest>(std::move(handler));
-    commands_ = std::make_unique<Commands>(RestClient(*HttpClient::from_url(server_->url())), json, out_);
+    commands_ =
+        std::make_unique<Commands>(RestClient(*HttpClient::from_url(server_->url())), json, out_, out_);
     return *commands_;
   }
   std::string line(std::size_t n) const {
@@ -114,9 +115,9 @@ TEST_F(CommandsTest, SetBackendWithoutAnAddressDoesNotInventOne) {
 
 TEST_F(CommandsTest, DrainAndDeleteUseTheirPaths) {
   auto& commands = answering(ok);
-  ASSERT_TRUE(commands.drain("backend", "web/be1", true));
-  ASSERT_TRUE(commands.drain("backend", "web/be1", false));
-  ASSERT_TRUE(commands.drain("gateway", "gw1", true));
+  ASSERT_TRUE(commands.drain("backend", "web/be1", {}));
+  ASSERT_TRUE(commands.undrain("backend", "web/be1", {}));
+  ASSERT_TRUE(commands.drain("gateway", "gw1", {}));
   ASSERT_TRUE(commands.remove("backend", "web/be1"));
   ASSERT_TRUE(commands.remove("service", "web"));
   EXPECT_EQ(line(0), "POST /api/v1/services/web/backends/be1/drain");
@@ -124,6 +125,24 @@ TEST_F(CommandsTest, DrainAndDeleteUseTheirPaths) {
   EXPECT_EQ(line(2), "POST /api/v1/gateways/gw1/drain");
   EXPECT_EQ(line(3), "DELETE /api/v1/services/web/backends/be1");
   EXPECT_EQ(line(4), "DELETE /api/v1/services/web");
+}
+
+TEST_F(CommandsTest, SetGatewaySendsOnlyWhatIsGivenAndCreatesWhatIsMissing) {
+  GatewayFlags flags;
+  EXPECT_FALSE(answering(ok).set_gateway("gw1", flags)) << "nothing to set";
+  flags.med = 100;
+  flags.bfd_profile = "none";
+  flags.vips = {"203.0.113.10,med=7,drain=true", "2001:db8::1"};
+  ASSERT_TRUE(answering(ok).set_gateway("gw1", flags));
+  EXPECT_EQ(line(0), "PATCH /api/v1/gateways/gw1");
+  EXPECT_EQ(Json::parse(server_->asked()[0].body), Json::parse(R"({"med":100,"bfd_profile":null,
+      "vips":{"203.0.113.10":{"med":7,"drain":true},"2001:db8::1":null}})"));
+  ASSERT_TRUE(answering([](const Asked& asked) {
+                return asked.method == "PATCH" ? Answer{404, "{}"} : ok(asked);
+              }).set_gateway("gw1", flags));
+  EXPECT_EQ(line(1), "PUT /api/v1/gateways/gw1");
+  EXPECT_EQ(Json::parse(server_->asked()[1].body),
+            Json::parse(R"({"med":100,"vips":{"203.0.113.10":{"med":7,"drain":true}}})"));
 }
 
 TEST_F(CommandsTest, RefusalListsEveryField) {
@@ -197,13 +216,13 @@ TEST_F(CommandsTest, TopPrintsRatesOfTheInterval) {
     }
     if (asked.target == "/api/v1/gateways") return {200, R"({"items":[{"id":"gw1","connected":true}]})"};
     const int flows = 100 * ++reading;
-    return {
-        200,
-        R"({"gateways":[{"gateway":"gw1","backends":[{"backend":"be1","packets":0,"bytes":0,"new_flows":)" +
-            std::to_string(flows) + "}]}]}"};
+    return {200,
+            R"({"backends":[{"backend":"be1","flows":7}],
+            "gateways":[{"gateway":"gw1","backends":[{"backend":"be1","packets":0,"bytes":0,"new_flows":)" +
+                std::to_string(flows) + "}]}]}"};
   });
   ASSERT_TRUE(commands.top(0.01, 2, false));
-  EXPECT_THAT(out_.str(), HasSubstr("web      be1           1  100.0%  100.0%"));
+  EXPECT_THAT(out_.str(), HasSubstr("web      be1           1  100.0%  100.0%      7"));
 }
 
 }  // namespace

@@ -20,19 +20,29 @@ TEST(Tables, ShowWhatTheDocumentsHold) {
   const Json services =
       Json::parse(R"([{"id":"web","vip":"203.0.113.10","protocol":"tcp","port":80,"encap":"gue",
       "backends":[{"id":"be1","address":"10.0.31.2","weight":1,"drain":false},
-                  {"id":"be2","address":"10.0.32.2","port":8080,"weight":2,"drain":true}]}])");
+                  {"id":"be2","address":"10.0.32.2","port":8080,"weight":2,"drain":true,
+                   "drain_deadline":"2026-11-28T10:00:00Z","drain_policy":"reset"}]}])");
   EXPECT_EQ(services_table(services),
             "SERVICE  VIP           PROTOCOL  PORT  ENCAP  BACKENDS  DRAINED\n"
             "web      203.0.113.10  tcp         80  gue           2        1\n");
   EXPECT_EQ(backends_table(services),
-            "SERVICE  BACKEND  ADDRESS    PORT  WEIGHT  DRAIN\n"
-            "web      be1      10.0.31.2     -       1  no\n"
-            "web      be2      10.0.32.2  8080       2  yes\n");
-  EXPECT_EQ(gateways_table(Json::parse(R"([{"id":"gw1","announce":true,"connected":true,"version":"0.1.0",
-      "generation":12,"dataplane_alive":false,"announced_vips":["203.0.113.10","2001:db8::10"],
-      "last_seen_seconds_ago":0.4}])")),
-            "GATEWAY  ANNOUNCE  CONNECTED  DATAPLANE  GENERATION  ANNOUNCED VIPS              SEEN  VERSION\n"
-            "gw1      yes       yes        dead               12  203.0.113.10,2001:db8::10  0.4 s  0.1.0\n");
+            "SERVICE  BACKEND  ADDRESS    PORT  WEIGHT  DRAIN  DEADLINE\n"
+            "web      be1      10.0.31.2     -       1  no     -\n"
+            "web      be2      10.0.32.2  8080       2  yes    2026-11-28T10:00:00Z reset\n");
+  EXPECT_EQ(
+      gateways_table(Json::parse(R"([{"id":"gw1","announce":true,"connected":true,"version":"0.1.0",
+      "generation":12,"dataplane_alive":false,"announced_vips":["203.0.113.10","2001:db8::10"],"med":100,
+      "drain":{"phase":"none"},"last_seen_seconds_ago":0.4},
+      {"id":"gw2","med":0,"drain":{"phase":"withdrawn"},"upgrade":{"phase":"done"}},
+      {"id":"gw3","med":0,"drain":{"phase":"draining"},"upgrade":{"phase":"draining"}}])")),
+      "GATEWAY  ANNOUNCE  MED  PHASE             CONNECTED  DATAPLANE  GENERATION  ANNOUNCED VIPS           "
+      "   SEEN  VERSION\n"
+      "gw1      yes       100  -                 yes        dead               12  203.0.113.10,2001:db8::10"
+      "  0.4 s  0.1.0\n"
+      "gw2      -           0  withdrawn         -          -                   -  -                        "
+      "      -  -\n"
+      "gw3      -           0  upgrade draining  -          -                   -  -                        "
+      "      -  -\n");
   EXPECT_THAT(nodes_table(Json::parse(R"([{"id":"be1","connected":true,"addresses":["10.0.31.2"],
       "interfaces":[{"name":"eth0","xdp_mode":"native"}],"services":[{}],"errors":[]}])")),
               HasSubstr("be1   yes        10.0.31.2  eth0:native         1  -"));
