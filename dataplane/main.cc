@@ -11,6 +11,7 @@
 #include "dataplane/control/socket_lock.h"
 #include "dataplane/dpdk/engine.h"
 #include "dataplane/netlink/next_hop_monitor.h"
+#include "dataplane/restart/restart_state.h"
 #include "dataplane/settings.h"
 #include "penstock/base/exit_code.h"
 
@@ -70,6 +71,7 @@ EngineView view_of(const Engine& engine) {
   EngineView view;
   view.counters.assign(engine.counters().begin(), engine.counters().end());
   view.flows.assign(engine.flows().begin(), engine.flows().end());
+  view.flow_origins = engine.flow_origins();
   view.oldest_progress = [&engine] { return engine.oldest_progress(); };
   view.ports = [&engine] {
     std::vector<PortView> ports;
@@ -110,10 +112,22 @@ class StopSignal {
   sigset_t set_{};
 };
 
+/// Null without --flow-dir.
+Result<std::unique_ptr<RestartState>> open_kept_state(const DataplaneSettings& settings) {
+  if (settings.flow_dir.empty()) return std::unique_ptr<RestartState>();
+  return RestartState::open({.folder = settings.flow_dir,
+                             .instance = settings.instance,
+                             .workers = static_cast<std::uint32_t>(settings.engine.cpus.size()),
+                             .forget = settings.forget_flows});
+}
+
 int run(const DataplaneSettings& settings, const StopSignal& stop) {
   auto lock = SocketLock::take(settings.socket);
   if (!lock) return refuse(lock.error());
-  auto opened = Engine::open(settings.engine);
+  auto kept = open_kept_state(settings);
+  if (!kept) return refuse(kept.error());
+  RestartState* const state = kept->get();
+  auto opened = Engine::open(settings.engine, state);
   if (!opened) return refuse(opened.error());
   Engine& engine = **opened;
 
@@ -128,8 +142,12 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   ConfigApplier applier(publisher,
                         {[&](std::span<const IpAddr> backends) { return monitor.resolve(backends); },
                          [&](const VipPrefix& vip) { return engine.steer(vip); },
-                         [&](const VipPrefix& vip) { return engine.unsteer(vip); }},
-                        settings.engine.rare.nat.addresses);
+                         [&](const VipPrefix& vip) { return engine.unsteer(vip); },
+                         [state](const IndexPool& backends) {
+                           if (state != nullptr) state->keep(backends);
+                         }},
+                        settings.engine.rare.nat.addresses,
+                        state != nullptr ? state->names() : std::vector<NamedIndex>{});
   monitor.follow([&] {
     follow_macs(hops, monitor, engine);
     applier.refresh_next_hops();

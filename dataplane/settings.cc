@@ -9,6 +9,7 @@
 
 #include "dataplane/dpdk/devargs.h"
 #include "dataplane/dpdk/idle_policy.h"
+#include "dataplane/restart/memory_folder.h"
 #include "penstock/net/headers.h"
 #include "penstock/process/settings.h"
 
@@ -106,6 +107,14 @@ Result<IpAddr> parse_nat_source(const std::string& text) {
   return *address;
 }
 
+Result<Ok> parse_instance(const std::string& text) {
+  constexpr std::size_t kMostBytes = 64;
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+  if (text.empty() || text.size() > kMostBytes || text.find_first_not_of(kAllowed) != std::string::npos)
+    return invalid("instance", "'" + text + "' is not 1-64 letters, digits, - and _");
+  return Ok{};
+}
+
 /// The flags as text, before they mean anything.
 struct Flags {
   std::vector<std::string> ports;
@@ -140,6 +149,13 @@ void declare(CLI::App& app, Flags& flags, DataplaneSettings& out) {
   app.add_option("--flows", out.engine.flows_per_lcore, "Flows that each worker's table holds")
       ->check(CLI::Range(std::size_t{1024}, kMaxFlows))
       ->capture_default_str();
+  app.add_option("--flow-dir", out.flow_dir,
+                 "Folder on hugetlbfs or tmpfs for the flow tables, where a restart finds them again "
+                 "(/dev/hugepages/penstock, /dev/shm/penstock); by default they end with the process");
+  app.add_option("--instance", out.instance,
+                 "Name of this dataplane's files in --flow-dir; by default one made from --socket")
+      ->check(checked_by(parse_instance));
+  app.add_flag("--forget-flows", out.forget_flows, "Start with empty flow tables, whatever is in --flow-dir");
   app.add_option("--buffers", out.engine.buffers_per_queue, "Packet buffers for each queue of each port")
       ->check(CLI::Range(kMinBuffers, kMaxBuffers))
       ->capture_default_str();
@@ -207,6 +223,7 @@ void interpret(const Flags& flags, DataplaneSettings& out) {
   }
   std::istringstream words(flags.eal);
   for (std::string word; words >> word;) out.engine.eal_extra.push_back(word);
+  if (out.instance.empty()) out.instance = instance_of_socket(out.socket);
   out.engine.debug_log = spdlog::default_logger()->level() <= spdlog::level::debug;
 }
 
@@ -223,6 +240,9 @@ std::string contradiction(const Flags& flags, const DataplaneSettings& settings)
   }
   if (!nat_sources.empty() && settings.engine.rare.nat.flows == 0) {
     return "nat_flows: 0 turns NAT off, but nat_source gives it addresses";
+  }
+  if (settings.forget_flows && settings.flow_dir.empty()) {
+    return "forget_flows: without flow_dir there are none";
   }
   for (const auto& kernel : settings.kernel_interfaces) {
     if (!names.contains(kernel.port)) return "kernel_interface: there is no port '" + kernel.port + "'";

@@ -37,6 +37,9 @@ struct StaticNextHopSetting {
 struct DataplaneSettings {
   EngineSettings engine;
   std::string socket = "/run/penstock/dataplane.sock";
+  std::string flow_dir;       // empty: flows end with the process
+  std::string instance;       // names the files in flow_dir; never empty with one
+  bool forget_flows = false;  // of an earlier process
   std::vector<KernelInterface> kernel_interfaces;
   std::vector<StaticNextHopSetting> static_next_hops;
   std::optional<Ipv4Addr> source_v4;

@@ -111,12 +111,15 @@ ServiceRecord make_service_record(const CompiledService& service) {
 
 }  // namespace
 
-Compiler::Compiler(std::vector<IpAddr> nat_addresses)
+Compiler::Compiler(std::vector<IpAddr> nat_addresses, std::span<const NamedIndex> inherited, Nanoseconds now)
     : nat_addresses_(std::move(nat_addresses)),
       classifier_(
           std::make_shared<const VipClassifier>(std::span<const VipClassifier::Entry>{}, nat_addresses_)),
       service_indexes_(kMaxServiceIndexes),
-      backend_indexes_(kMaxBackendIndexes) {}
+      backend_indexes_(kMaxBackendIndexes) {
+  // Nobody knows any more which timeouts their services had.
+  static_cast<void>(backend_indexes_.restore(inherited, now + quarantine(kMaxIdleTimeoutSeconds)));
+}
 
 Result<std::unique_ptr<const Snapshot>> Compiler::compile(const Document& document, const NextHops& next_hops,
                                                           Nanoseconds now, const Touched* touched) {

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,10 @@ static_assert(kMaxBackendIndexes <= kNoBackend, "the flow table stores 24 bits")
 class Compiler {
  public:
   /// nat_addresses: the gateway's own, which the classifier tells from others.
-  explicit Compiler(std::vector<IpAddr> nat_addresses = {});
+  /// inherited: the backend indexes that a process before left in flow tables, each name and index once; they
+  /// stay reserved from `now` (monotonic) until every entry that may name them has expired.
+  explicit Compiler(std::vector<IpAddr> nat_addresses = {}, std::span<const NamedIndex> inherited = {},
+                    Nanoseconds now = {});
 
   /// document: validated. now: monotonic; paces the quarantine.
   /// InvalidArgument, naming the field, when the backends do not fit kMaxBackendIndexes. Nothing that runs
@@ -55,6 +59,9 @@ class Compiler {
   [[nodiscard]] Result<std::unique_ptr<const Snapshot>> compile(const Document& document,
                                                                 const NextHops& next_hops, Nanoseconds now,
                                                                 const Touched* touched = nullptr);
+
+  /// What the indexes in flow entries mean, those of the last snapshot included.
+  [[nodiscard]] const IndexPool& backend_indexes() const { return backend_indexes_; }
 
  private:
   using CompiledPtr = std::shared_ptr<const CompiledService>;

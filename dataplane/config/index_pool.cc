@@ -4,6 +4,28 @@
 
 namespace penstock {
 
+bool IndexPool::restore(std::span<const NamedIndex> names, Nanoseconds until) {
+  std::uint32_t bound = 0;
+  for (const NamedIndex& n : names) bound = std::max(bound, n.index + 1);
+  if (bound > capacity_ || std::ranges::any_of(names, [](const NamedIndex& n) { return n.index + 1 == 0; }))
+    return false;
+  std::vector<bool> held(bound, false);
+  std::unordered_map<std::string, Holding> holdings;
+  holdings.reserve(names.size());
+  for (const NamedIndex& n : names) {
+    if (held[n.index] || !holdings.emplace(n.name, Holding{n.index, true, until}).second) return false;
+    held[n.index] = true;
+  }
+  holdings_ = std::move(holdings);
+  next_ = bound;
+  quarantined_ = names.size();
+  for (const NamedIndex& n : names) retirements_.push({until, n.name});
+  for (std::uint32_t i = 0; i < bound; ++i) {
+    if (!held[i]) free_.push_back(i);
+  }
+  return true;
+}
+
 std::optional<std::uint32_t> IndexPool::claim(const std::string& name) {
   if (const auto found = holdings_.find(name); found != holdings_.end()) {
     Holding& holding = found->second;
@@ -34,6 +56,7 @@ std::vector<std::uint32_t> IndexPool::commit() {
     if (!claim.revived) fresh.push_back(holdings_.at(claim.name).index);
   }
   claims_.clear();
+  if (!fresh.empty()) ++version_;
   return fresh;
 }
 

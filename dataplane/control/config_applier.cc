@@ -73,11 +73,12 @@ std::vector<Error> set_weights(const proto::UpdateWeightsRequest& update, Docume
 
 }  // namespace
 
-ConfigApplier::ConfigApplier(Publisher& publisher, ApplierHooks hooks, std::vector<IpAddr> nat_addresses)
+ConfigApplier::ConfigApplier(Publisher& publisher, ApplierHooks hooks, std::vector<IpAddr> nat_addresses,
+                             std::span<const NamedIndex> inherited)
     : publisher_(publisher),
       hooks_(std::move(hooks)),
       nat_addresses_(std::move(nat_addresses)),
-      compiler_(nat_addresses_) {}
+      compiler_(nat_addresses_, inherited, monotonic_now()) {}
 
 ConfigApplier::Verdict ConfigApplier::verdict(std::vector<Error> refusals) const {
   return {refusals.empty(), epoch(), generation(), std::move(refusals)};
@@ -184,6 +185,7 @@ void ConfigApplier::adopt(Document next) {
 Status ConfigApplier::publish(const Document& document, const Compiler::Touched* touched) {
   auto compiled = compiler_.compile(document, next_hops_, monotonic_now(), touched);
   if (!compiled) return compiled.error();
+  if (hooks_.keep_indexes) hooks_.keep_indexes(compiler_.backend_indexes());
   publisher_.publish(std::move(compiled).value());
   return Ok{};
 }

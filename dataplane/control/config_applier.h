@@ -34,6 +34,8 @@ struct ApplierHooks {
   // connection, while a packet dropped in the instant between is sent again.
   std::function<Status(const VipPrefix&)> steer;
   std::function<Status(const VipPrefix&)> unsteer;
+  // Called before a snapshot is published, with what the backend indexes mean from then on. May be empty.
+  std::function<void(const IndexPool&)> keep_indexes = {};
 };
 
 class ConfigApplier {
@@ -45,8 +47,9 @@ class ConfigApplier {
     std::vector<Error> refusals;  // every problem found
   };
 
-  /// nat_addresses: the gateway's own, which NAT services send from.
-  ConfigApplier(Publisher& publisher, ApplierHooks hooks, std::vector<IpAddr> nat_addresses = {});
+  /// nat_addresses: the gateway's own, which NAT services send from. inherited: see Compiler.
+  ConfigApplier(Publisher& publisher, ApplierHooks hooks, std::vector<IpAddr> nat_addresses = {},
+                std::span<const NamedIndex> inherited = {});
 
   /// Within one epoch generations only grow: an older one is refused, the running one is accepted again
   /// without effect, provided that it says the same. Another epoch replaces whatever runs.

@@ -29,6 +29,7 @@ struct PortView {
 struct EngineView {
   std::vector<const LcoreCounters*> counters;  // by lcore
   std::vector<const FlowTable*> flows;         // by lcore
+  std::vector<std::string> flow_origins;       // by lcore: LcoreStats.flow_table; may be shorter
   std::function<std::vector<PortView>()> ports;
   std::function<Nanoseconds()> oldest_progress;  // age of the laggard worker's last completed poll
 };

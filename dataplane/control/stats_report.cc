@@ -47,6 +47,7 @@ void report_lcores(const EngineView& engine, proto::DataplaneStats& out) {
     for (const Counter& size : counters.burst_sizes) lcore.add_burst_sizes(size.read());
     lcore.set_flows(engine.flows[i]->stats().size);
     lcore.set_flow_capacity(engine.flows[i]->capacity());
+    if (i < engine.flow_origins.size()) lcore.set_flow_table(engine.flow_origins[i]);
     lcore.set_flow_table_full(counters.flow_table_full.read());
     lcore.set_fragments_released(counters.fragments_released.read());
     lcore.set_fragments_lost(counters.fragments_lost.read());

@@ -19,12 +19,14 @@
 #include "dataplane/dpdk/rss_steering.h"
 #include "dataplane/dpdk/tsc_clock.h"
 #include "dataplane/dpdk/worker.h"
+#include "dataplane/restart/restart_state.h"
+#include "penstock/base/clock.h"
 
 namespace penstock {
 
 class Engine::Impl {
  public:
-  explicit Impl(EngineSettings settings) : settings_(std::move(settings)) {}
+  Impl(EngineSettings settings, RestartState* kept) : settings_(std::move(settings)), kept_(kept) {}
   ~Impl() { stop(); }
 
   Status open() {
@@ -88,7 +90,8 @@ class Engine::Impl {
 
   struct Lcore {
     Impl* engine = nullptr;
-    Memzone flow_memory;
+    Memzone flow_memory;            // without kept_
+    std::optional<KeptTable> kept;  // with it
     std::unique_ptr<FlowTable> flows;
     std::unique_ptr<LcoreCounters> counters;
     std::unique_ptr<Worker> worker;
@@ -137,7 +140,7 @@ class Engine::Impl {
     eal.memory_mb = settings_.memory_mb != 0
                         ? settings_.memory_mb
                         : memory_needed_mb(buffer_count(devices.size()), expected_mtu(devices),
-                                           lcores * flow_bytes, settings_.no_huge);
+                                           kept_ != nullptr ? 0 : lcores * flow_bytes, settings_.no_huge);
     eal.no_huge = settings_.no_huge;
     eal.debug_log = settings_.debug_log;
     eal.extra = settings_.eal_extra;
@@ -153,18 +156,34 @@ class Engine::Impl {
     return Ok{};
   }
 
+  Status make_flows(unsigned index, Lcore& lcore) {
+    const std::size_t bytes = FlowTable::required_bytes(settings_.flows_per_lcore);
+    const Tick now = tick_of(monotonic_now());
+    if (kept_ != nullptr) {
+      auto table = kept_->table(index, bytes, static_cast<int>(rte_lcore_to_socket_id(index)), now);
+      if (!table) return table.error();
+      lcore.kept = std::move(table).value();
+      lcore.flows = std::make_unique<FlowTable>(std::move(lcore.kept->flows));
+      flow_origins_.push_back(lcore.kept->origin);
+      return Ok{};
+    }
+    auto memory = make_flow_memory(index, bytes);
+    if (!memory) return memory.error();
+    lcore.flow_memory = std::move(memory).value();
+    auto flows = FlowTable::create(bytes_of(lcore.flow_memory), 0, now);
+    if (!flows) return flows.error();
+    lcore.flows = std::make_unique<FlowTable>(std::move(flows).value());
+    flow_origins_.emplace_back("new");
+    return Ok{};
+  }
+
   Status make_workers() {
     quiescence_ = std::make_unique<RcuQuiescence>(queues());
     lcores_.resize(settings_.cpus.size());
     for (unsigned i = 0; i < lcores_.size(); ++i) {
       Lcore& lcore = lcores_[i];
       lcore.engine = this;
-      auto memory = make_flow_memory(i, FlowTable::required_bytes(settings_.flows_per_lcore));
-      if (!memory) return memory.error();
-      lcore.flow_memory = std::move(memory).value();
-      auto flows = FlowTable::create(bytes_of(lcore.flow_memory), 0, tick_of(clock_->at(rte_rdtsc())));
-      if (!flows) return flows.error();
-      lcore.flows = std::make_unique<FlowTable>(std::move(flows).value());
+      if (auto made = make_flows(i, lcore); !made) return made;
       lcore.counters = std::make_unique<LcoreCounters>(kMaxServiceIndexes, kMaxBackendIndexes);
       flow_views_.push_back(lcore.flows.get());
       counter_views_.push_back(lcore.counters.get());
@@ -225,12 +244,13 @@ class Engine::Impl {
       common.index = i;
       if (rss_ != nullptr) common.rare.nat.steering = &rss_->of_worker(i);
       lcores_[i].worker =
-          std::make_unique<Worker>(common, *lcores_[i].flows, *lcores_[i].counters, *quiescence_, *clock_);
+          std::make_unique<Worker>(common, *lcores_[i].flows, *lcores_[i].counters, *quiescence_);
     }
     return Ok{};
   }
 
   const EngineSettings settings_;
+  RestartState* const kept_;
   // In the order in which they are made; destroyed the other way round, ports before buffers before EAL.
   std::unique_ptr<Eal> eal_;
   std::unique_ptr<TscClock> clock_;
@@ -242,6 +262,7 @@ class Engine::Impl {
   std::vector<EnginePort> port_views_;
   std::vector<LcoreCounters*> counter_views_;
   std::vector<FlowTable*> flow_views_;
+  std::vector<std::string> flow_origins_;
   const Publisher* publisher_ = nullptr;
   bool running_ = false;
 };
@@ -249,9 +270,9 @@ class Engine::Impl {
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
-Result<std::unique_ptr<Engine>> Engine::open(const EngineSettings& settings) {
+Result<std::unique_ptr<Engine>> Engine::open(const EngineSettings& settings, RestartState* kept) {
   try {
-    auto impl = std::make_unique<Impl>(settings);
+    auto impl = std::make_unique<Impl>(settings, kept);
     if (auto opened = impl->open(); !opened) return opened.error();
     return std::unique_ptr<Engine>(new Engine(std::move(impl)));
   } catch (const std::bad_alloc&) {
@@ -265,6 +286,7 @@ Quiescence& Engine::quiescence() { return *impl_->quiescence_; }
 const std::vector<EnginePort>& Engine::ports() const { return impl_->port_views_; }
 const std::vector<LcoreCounters*>& Engine::counters() const { return impl_->counter_views_; }
 const std::vector<FlowTable*>& Engine::flows() const { return impl_->flow_views_; }
+const std::vector<std::string>& Engine::flow_origins() const { return impl_->flow_origins_; }
 Nanoseconds Engine::oldest_progress() const { return impl_->oldest_progress(); }
 EnginePortCounts Engine::port_counts(std::size_t port) const { return impl_->port_counts(port); }
 

@@ -1,5 +1,5 @@
 // Everything that DPDK does for the dataplane, behind one class without a rte_* in sight: EAL, ports,
-// buffers, flow tables in hugepage memory, workers.
+// buffers, flow tables (in EAL's memory, or in what a process before left), workers.
 //
 //   open() -> run(publisher) ... stop() -> destructor
 //
@@ -25,6 +25,8 @@
 #include "penstock/config/vip_prefix.h"
 
 namespace penstock {
+
+class RestartState;  // dataplane/restart/restart_state.h
 
 /// A queue's RX and TX rings (1024 each, AF_XDP's UMEM rings 2048 each), one cache, some bursts.
 inline constexpr std::size_t kDefaultBuffersPerQueue = 8192;
@@ -64,8 +66,10 @@ struct EnginePortCounts {
 
 class Engine {
  public:
-  /// Errors as Eal::init and Port::probe. On an error nothing is left behind.
-  static Result<std::unique_ptr<Engine>> open(const EngineSettings& settings);
+  /// Errors as Eal::init, Port::probe and RestartState::table. On an error nothing is left behind but kept
+  /// tables. kept: where the flow tables live on beyond this process, and must outlive the engine; null: they
+  /// end with it.
+  static Result<std::unique_ptr<Engine>> open(const EngineSettings& settings, RestartState* kept = nullptr);
   /// Stops the workers if they run, closes the ports, releases everything.
   ~Engine();
   Engine(const Engine&) = delete;
@@ -77,8 +81,9 @@ class Engine {
 
   [[nodiscard]] Quiescence& quiescence();
   [[nodiscard]] const std::vector<EnginePort>& ports() const;
-  [[nodiscard]] const std::vector<LcoreCounters*>& counters() const;  // by worker
-  [[nodiscard]] const std::vector<FlowTable*>& flows() const;         // by worker; for reading only
+  [[nodiscard]] const std::vector<LcoreCounters*>& counters() const;   // by worker
+  [[nodiscard]] const std::vector<FlowTable*>& flows() const;          // by worker; for reading only
+  [[nodiscard]] const std::vector<std::string>& flow_origins() const;  // by worker; KeptTable::origin
 
   /// Age of the laggard worker's last completed poll.
   [[nodiscard]] Nanoseconds oldest_progress() const;

@@ -48,13 +48,11 @@ void resize(rte_mbuf* buffer, const PacketView& packet) noexcept {
 
 }  // namespace
 
-Worker::Worker(Settings settings, FlowTable& flows, LcoreCounters& counters, RcuQuiescence& quiescence,
-               const TscClock& clock)
+Worker::Worker(Settings settings, FlowTable& flows, LcoreCounters& counters, RcuQuiescence& quiescence)
     : settings_(std::move(settings)),
       flows_(flows),
       counters_(counters),
       quiescence_(quiescence),
-      clock_(clock),
       pipeline_(flows, counters, settings_.rare, settings_.reports),
       extra_frames_(settings_.buffers),
       departures_(settings_.ports.size()) {

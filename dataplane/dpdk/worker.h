@@ -37,8 +37,7 @@ class Worker {
     Reports reports;
   };
 
-  Worker(Settings settings, FlowTable& flows, LcoreCounters& counters, RcuQuiescence& quiescence,
-         const TscClock& clock);
+  Worker(Settings settings, FlowTable& flows, LcoreCounters& counters, RcuQuiescence& quiescence);
 
   /// Polls until stop(). On the worker's own lcore.
   void run(const Publisher& publisher) noexcept;
@@ -72,7 +71,7 @@ class Worker {
   FlowTable& flows_;
   LcoreCounters& counters_;
   RcuQuiescence& quiescence_;
-  const TscClock& clock_;
+  TscClock clock_;
   Pipeline pipeline_;
   Burst burst_;
   BufferFrames extra_frames_;

@@ -1,6 +1,8 @@
 #include "perf/process/dataplane_process.h"
 
 #include <grpcpp/grpcpp.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -40,6 +42,17 @@ Result<proto::ApplyConfigResponse> accepted(const grpc::Status& status, proto::A
   return invalid(response.refusals(0).field(), response.refusals(0).message());
 }
 
+/// Whether somebody listens on the unix socket.
+bool accepts(const std::string& path) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const bool accepted = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  close(fd);
+  return accepted;
+}
+
 std::filesystem::path dataplane_binary() {
   return std::filesystem::canonical("/proc/self/exe").parent_path().parent_path() / "bin" /
          "penstock-dataplane";
@@ -61,17 +74,19 @@ Result<DataplaneProcess> DataplaneProcess::start(const std::vector<std::string>&
   argv.insert(argv.end(), flags.begin(), flags.end());
   auto process = ChildProcess::start(argv, *folder / "dataplane.log");
   if (!process) return process.error();
+  // A channel that is refused once waits for a second before it dials again.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!accepts(socket)) {
+    if (!process->running() || std::chrono::steady_clock::now() > deadline) {
+      return unavailable("penstock-dataplane did not come up:\n" + process->output());
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
   auto channel = grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), arguments);
   DataplaneProcess dataplane(std::make_unique<Parts>(*folder, std::move(*process), channel));
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!dataplane.stats()) {
-    if (!dataplane.process().running() || std::chrono::steady_clock::now() > deadline) {
-      return unavailable("penstock-dataplane did not come up:\n" + dataplane.process().output());
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
+  if (const auto answered = dataplane.stats(); !answered) return answered.error();
   return dataplane;
 }
 

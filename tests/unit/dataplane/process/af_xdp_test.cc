@@ -175,6 +175,48 @@ TEST_F(AfXdpTest, SuccessorOfAKilledDataplaneStartsAndForwards) {
   EXPECT_FALSE(program_attached());
 }
 
+TEST_F(AfXdpTest, FlowsOfAKilledDataplaneGoOnInTheNextOne) {
+  char folder[] = "/dev/shm/penstock-test-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::vector<std::string> kept{"--flow-dir", folder};
+  ASSERT_TRUE(shell("ip neigh add 10.77.0.3 lladdr 02:77:00:00:00:03 dev gw0 nud permanent"));
+  auto first = start("log", kept);
+  {
+    DataplaneClient client(socket_);
+    ASSERT_TRUE(client.connected()) << first->log();
+    ASSERT_TRUE(client.apply(one_service(1, "10.77.0.2")).accepted());
+    ASSERT_TRUE(syn_arrives_at(wire_->mac)) << first->log();
+  }
+  first->signal(SIGKILL);
+  first->wait();
+
+  auto second = start("second", kept);
+  DataplaneClient client(socket_);
+  ASSERT_TRUE(client.connected()) << second->log();
+  proto::DataplaneConfig config = one_service(2, "10.77.0.2");
+  auto& other = *config.mutable_services(0)->add_backends();
+  other.set_id("be2");
+  other.set_address("10.77.0.3");
+  other.set_weight(1000);
+  ASSERT_TRUE(client.apply(config).accepted());
+  EXPECT_EQ(client.stats().lcores(0).flow_table(), "taken over") << second->log();
+  // The flow of the last SYN; nearly every new one would go to be2.
+  Frame ack = tcp_syn(wire_->mac, gateway_mac_, "10.77.0.2", kVip, port_, 80);
+  ack[34 + offsetof(TcpHeader, flags)] = kTcpAck;
+  std::optional<GueFrame> seen;
+  EXPECT_TRUE(eventually([&] {
+    wire_->send(ack);
+    const auto frame = wire_->receive([](const Frame& f) { return read_gue(f).valid; }, 0.05);
+    if (frame) seen = read_gue(*frame);
+    return seen.has_value();
+  })) << second->log();
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->outer.destination, v4("10.77.0.2"));
+  EXPECT_EQ(client.stats().services(0).backends(0).new_flows(), 0U);
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+}
+
 TEST_F(AfXdpTest, SecondDataplaneOnTheInterfaceIsRefusedAndTheFirstGoesOn) {
   auto first = start();
   DataplaneClient client(socket_);
