@@ -119,6 +119,7 @@ class FaultRun(Run):
 
     def crash_dataplane(self, g: Host) -> None:
         """SIGKILL to a dataplane; a supervisor starts it again at once. Waits until the gateway is announced again."""
+        processes.dataplane_command(g)  # asks the binary for its flags: not while nothing forwards
         killed = time.monotonic()
         os.kill(pid_of(f"{g.name}-dataplane"), signal.SIGKILL)
         self.forgiven.append((killed - 0.5, killed + 1.0))

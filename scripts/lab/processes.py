@@ -40,16 +40,20 @@ def start_node(h: Host) -> None:
 
 
 def start_dataplane(g: Host) -> None:
+    command = dataplane_command(g)
     _socket(g).unlink(missing_ok=True)  # what a killed one left would look like the new one's
+    spawn(f"{g.name}-dataplane", command, ns=g.namespace)
+
+
+def dataplane_command(g: Host) -> list[str]:
     nat = [word for source in topology.NAT_SOURCES[g.name] for word in ("--nat-source", source)]
     # sleep:50: two gateways, a router and three backends share two cores here; a gateway host would spin.
-    spawn(f"{g.name}-dataplane", [*GATEWAY_PRIORITY, str(BIN / "penstock-dataplane"), "--port", "net_af_xdp0,iface=eth0",
-                                  "--idle", "sleep:50", "--socket", str(_socket(g)), "--memory-mb", "128",
-                                  "--lcores", "1" if g.name == "gw2" else "0", *nat,
-                                  *_optional("penstock-dataplane", "--flow-dir", str(_flows(g))),
-                                  *_optional("penstock-dataplane", "--sync-address", f"{g.ipv4}:{SYNC_PORT}"),
-                                  *_optional("penstock-dataplane", "--probe-interval-ms", str(_PROBE_INTERVAL_MS))],
-          ns=g.namespace)
+    return [*GATEWAY_PRIORITY, str(BIN / "penstock-dataplane"), "--port", "net_af_xdp0,iface=eth0",
+            "--idle", "sleep:50", "--socket", str(_socket(g)), "--memory-mb", "128",
+            "--lcores", "1" if g.name == "gw2" else "0", *nat,
+            *_optional("penstock-dataplane", "--flow-dir", str(_flows(g))),
+            *_optional("penstock-dataplane", "--sync-address", f"{g.ipv4}:{SYNC_PORT}"),
+            *_optional("penstock-dataplane", "--probe-interval-ms", str(_PROBE_INTERVAL_MS))]
 
 
 def start_gateway_agent(g: Host, routing_daemon: str = "frr") -> None:
@@ -91,6 +95,7 @@ def start_gateway(g: Host) -> None:
 
 
 def restart_dataplane(g: Host) -> None:
+    dataplane_command(g)  # asks the binary for its flags: not while nothing forwards
     stop(f"{g.name}-dataplane")
     start_dataplane(g)
     wait_for_dataplane(g)
