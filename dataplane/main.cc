@@ -13,6 +13,7 @@
 #include "dataplane/netlink/next_hop_monitor.h"
 #include "dataplane/restart/restart_state.h"
 #include "dataplane/settings.h"
+#include "dataplane/sync/replication.h"
 #include "penstock/base/exit_code.h"
 
 namespace penstock {
@@ -67,8 +68,9 @@ NextHopSettings next_hop_settings(const DataplaneSettings& settings, const Engin
   return out;
 }
 
-EngineView view_of(const Engine& engine) {
+EngineView view_of(const Engine& engine, Replication* replication) {
   EngineView view;
+  view.replication = replication;
   view.counters.assign(engine.counters().begin(), engine.counters().end());
   view.flows.assign(engine.flows().begin(), engine.flows().end());
   view.flow_origins = engine.flow_origins();
@@ -127,7 +129,10 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   auto kept = open_kept_state(settings);
   if (!kept) return refuse(kept.error());
   RestartState* const state = kept->get();
-  auto opened = Engine::open(settings.engine, state);
+  const auto replication = settings.sync ? std::make_unique<Replication>(*settings.sync) : nullptr;
+  EngineSettings engine_settings = settings.engine;
+  if (replication) engine_settings.reports.foreign = &replication->foreign();
+  auto opened = Engine::open(engine_settings, state);
   if (!opened) return refuse(opened.error());
   Engine& engine = **opened;
 
@@ -145,6 +150,9 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
                          [&](const VipPrefix& vip) { return engine.unsteer(vip); },
                          [state](const IndexPool& backends) {
                            if (state != nullptr) state->keep(backends);
+                         },
+                         [&](const Document& document) {
+                           if (replication) replication->follow(document.hash_key);
                          }},
                         settings.engine.rare.nat.addresses,
                         state != nullptr ? state->names() : std::vector<NamedIndex>{});
@@ -153,8 +161,15 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
     applier.refresh_next_hops();
   });
 
+  if (replication) {
+    const auto with_snapshot = [&](const std::function<void(const Snapshot&)>& read) {
+      applier.with_snapshot(read);
+    };
+    auto started = replication->start({engine.flows().begin(), engine.flows().end()}, with_snapshot, nullptr);
+    if (!started) return refuse(started.error());
+  }
   engine.run(publisher);
-  auto server = ControlServer::start(settings.socket, applier, view_of(engine));
+  auto server = ControlServer::start(settings.socket, applier, view_of(engine, replication.get()));
   if (!server) return refuse(server.error());
   spdlog::info("polling {} port(s) with {} worker(s), listening on {}", engine.ports().size(),
                engine.counters().size(), settings.socket);
@@ -164,6 +179,7 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   spdlog::info("stopping");
   (*server)->stop_heartbeats();
   server->reset();
+  if (replication) replication->stop();
   monitor.stop();
   engine.stop();
   return kExitOk;

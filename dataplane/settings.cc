@@ -10,6 +10,7 @@
 #include "dataplane/dpdk/devargs.h"
 #include "dataplane/dpdk/idle_policy.h"
 #include "dataplane/restart/memory_folder.h"
+#include "dataplane/sync/flow_source.h"
 #include "penstock/net/headers.h"
 #include "penstock/process/settings.h"
 
@@ -24,6 +25,8 @@ constexpr std::size_t kDefaultNatFlows = 65'536;
 constexpr std::size_t kMinBuffers = 4096;
 constexpr std::size_t kMaxBuffers = 1 << 24;
 constexpr std::uint64_t kMaxMemoryMb = 1 << 20;
+constexpr std::size_t kLeastSyncFlows = 1024, kMaxSyncFlows = 100'000'000;
+constexpr std::uint32_t kLeastSyncRate = 1000, kMaxSyncRate = 10'000'000;
 
 template <class Number>
 std::optional<Number> number(std::string_view text, Number least, Number most) {
@@ -126,8 +129,29 @@ struct Flags {
   std::string source_v4;
   std::string source_v6;
   std::vector<std::string> nat_sources;
+  std::string sync_address;
+  std::string sync_group = "10+4";
+  SyncSettings sync;
   std::string eal;
 };
+
+void declare_sync(CLI::App& app, Flags& flags) {
+  app.add_option("--sync-address", flags.sync_address,
+                 "IP:PORT on which flows are replicated with other gateways (UDP, and TCP for snapshots); by "
+                 "default they are not")
+      ->check(checked_by(SyncAddress::parse));
+  app.add_option("--sync-flows", flags.sync.capacity, "Flows of other gateways that are held")
+      ->check(CLI::Range(kLeastSyncFlows, kMaxSyncFlows))
+      ->capture_default_str();
+  app.add_option("--sync-group", flags.sync_group,
+                 "Datagrams that are protected together, and how many protect them")
+      ->check(checked_by(GroupShape::parse))
+      ->capture_default_str();
+  app.add_option("--sync-rate", flags.sync.records_per_second,
+                 "Flows a second that peers are told of, at most")
+      ->check(CLI::Range(kLeastSyncRate, kMaxSyncRate))
+      ->capture_default_str();
+}
 
 void declare(CLI::App& app, Flags& flags, DataplaneSettings& out) {
   app.add_option("--port", flags.ports,
@@ -186,6 +210,7 @@ void declare(CLI::App& app, Flags& flags, DataplaneSettings& out) {
       ->check(checked_by(parse_source_v4));
   app.add_option("--source-v6", flags.source_v6, "Outer IPv6 source instead of the kernel's choice")
       ->check(checked_by(parse_source_v6));
+  declare_sync(app, flags);
   app.add_option("--eal", flags.eal, "Further arguments for DPDK's EAL, separated by spaces");
 }
 
@@ -221,6 +246,10 @@ void interpret(const Flags& flags, DataplaneSettings& out) {
   for (const auto& text : flags.nat_sources) {
     out.engine.rare.nat.addresses.push_back(parse_nat_source(text).value());
   }
+  if (!flags.sync_address.empty()) {
+    out.sync = SyncThreadSettings{SyncAddress::parse(flags.sync_address).value(), flags.sync};
+    out.sync->engine.shape = GroupShape::parse(flags.sync_group).value();
+  }
   std::istringstream words(flags.eal);
   for (std::string word; words >> word;) out.engine.eal_extra.push_back(word);
   if (out.instance.empty()) out.instance = instance_of_socket(out.socket);
@@ -243,6 +272,10 @@ std::string contradiction(const Flags& flags, const DataplaneSettings& settings)
   }
   if (settings.forget_flows && settings.flow_dir.empty()) {
     return "forget_flows: without flow_dir there are none";
+  }
+  if (settings.sync && settings.engine.flows_per_lcore < FlowSource::kLeastFlows) {
+    return "flows: replication (sync_address) needs at least " + std::to_string(FlowSource::kLeastFlows) +
+           ": smaller tables do not tell one flow from another well enough";
   }
   for (const auto& kernel : settings.kernel_interfaces) {
     if (!names.contains(kernel.port)) return "kernel_interface: there is no port '" + kernel.port + "'";

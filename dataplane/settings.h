@@ -8,6 +8,7 @@
 
 #include "dataplane/dpdk/engine.h"
 #include "dataplane/pipeline/vlan.h"
+#include "dataplane/sync/sync_thread.h"
 #include "penstock/net/addr.h"
 
 namespace penstock {
@@ -44,6 +45,7 @@ struct DataplaneSettings {
   std::vector<StaticNextHopSetting> static_next_hops;
   std::optional<Ipv4Addr> source_v4;
   std::optional<Ipv6Addr> source_v6;
+  std::optional<SyncThreadSettings> sync;  // none: flows are not replicated
 };
 
 /// The settings, or the exit code with which the process should end at once: 0 after --help and --version,

@@ -180,6 +180,7 @@ void ConfigApplier::adopt(Document next) {
   epoch_ = next.epoch;
   generation_ = next.generation;
   running_ = std::move(next);
+  if (hooks_.running) hooks_.running(*running_);
 }
 
 Status ConfigApplier::publish(const Document& document, const Compiler::Touched* touched) {

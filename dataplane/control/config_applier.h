@@ -36,6 +36,8 @@ struct ApplierHooks {
   std::function<Status(const VipPrefix&)> unsteer;
   // Called before a snapshot is published, with what the backend indexes mean from then on. May be empty.
   std::function<void(const IndexPool&)> keep_indexes = {};
+  // Called when a configuration has come to run. May be empty.
+  std::function<void(const Document&)> running = {};
 };
 
 class ConfigApplier {

@@ -51,6 +51,20 @@ class DataplaneService final : public proto::Dataplane::Service {
                         proto::DataplaneStats* response) override {
     response->set_uptime_ns((monotonic_now() - started_).count());
     applier_.with_snapshot([&](const Snapshot& snapshot) { report_stats(snapshot, engine_, *response); });
+    report_sync(engine_.replication, *response->mutable_sync());
+    return grpc::Status::OK;
+  }
+
+  grpc::Status SetPeers(grpc::ServerContext*, const proto::SetPeersRequest* request,
+                        proto::SetPeersResponse* response) override {
+    if (engine_.replication == nullptr)
+      return {grpc::StatusCode::FAILED_PRECONDITION,
+              "replication is off: penstock-dataplane has no --sync-address"};
+    std::vector<std::pair<std::string, std::string>> peers;
+    for (const auto& peer : request->peers()) peers.emplace_back(peer.gateway(), peer.address());
+    const auto refusals = engine_.replication->set_peers(peers);
+    response->set_accepted(refusals.empty());
+    add_refusals(refusals, *response);
     return grpc::Status::OK;
   }
 
@@ -101,11 +115,16 @@ class DataplaneService final : public proto::Dataplane::Service {
     response.set_accepted(verdict.accepted);
     response.set_running_epoch(verdict.running_epoch);
     response.set_running_generation(verdict.running_generation);
-    for (const Error& refusal : verdict.refusals) {
+    add_refusals(verdict.refusals, response);
+    for (const Error& refusal : verdict.refusals) spdlog::warn("configuration refused: {}", refusal.text());
+  }
+
+  template <class Response>
+  static void add_refusals(const std::vector<Error>& refusals, Response& response) {
+    for (const Error& refusal : refusals) {
       auto* out = response.add_refusals();
       out->set_field(refusal.field);
       out->set_message(refusal.message);
-      spdlog::warn("configuration refused: {}", refusal.text());
     }
   }
 
@@ -115,6 +134,8 @@ class DataplaneService final : public proto::Dataplane::Service {
     beat.set_epoch(applier_.epoch());
     beat.set_generation(applier_.generation());
     beat.set_oldest_progress_us(progress.count() / 1000);
+    beat.set_sync(engine_.replication != nullptr ? sync_state(engine_.replication->stage())
+                                                 : proto::SYNC_OFF);
     return writer.Write(beat);
   }
 

@@ -9,6 +9,7 @@
 
 #include "dataplane/flow/flow_table.h"
 #include "dataplane/stats/lcore_counters.h"
+#include "dataplane/sync/replication.h"
 #include "penstock/base/result.h"
 #include "penstock/base/units.h"
 #include "penstock/net/addr.h"
@@ -32,6 +33,7 @@ struct EngineView {
   std::vector<std::string> flow_origins;       // by lcore: LcoreStats.flow_table; may be shorter
   std::function<std::vector<PortView>()> ports;
   std::function<Nanoseconds()> oldest_progress;  // age of the laggard worker's last completed poll
+  Replication* replication = nullptr;            // null: off
 };
 
 }  // namespace penstock

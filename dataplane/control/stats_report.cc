@@ -121,6 +121,45 @@ void report_stats(const Snapshot& snapshot, const EngineView& engine, proto::Dat
   report_ports(engine, out);
 }
 
+proto::SyncState sync_state(SyncStage stage) {
+  switch (stage) {
+    case SyncStage::kOff:
+      return proto::SYNC_OFF;
+    case SyncStage::kFetching:
+      return proto::SYNC_FETCHING;
+    case SyncStage::kReady:
+      return proto::SYNC_READY;
+  }
+  return proto::SYNC_UNKNOWN;
+}
+
+void report_sync(const Replication* replication, proto::SyncStats& out) {
+  out.set_state(proto::SYNC_OFF);
+  if (replication == nullptr) return;
+  const ReplicationView view = replication->view();
+  const auto refused = [&](Refusal why) { return view.report.refused[static_cast<std::size_t>(why)]; };
+  out.set_state(sync_state(view.stage));
+  out.set_replicated_flows(view.report.replicated);
+  out.set_foreign_flows(view.foreign_flows);
+  out.set_foreign_capacity(view.foreign_capacity);
+  out.set_refused_malformed(refused(Refusal::kMalformed));
+  out.set_refused_authentication(refused(Refusal::kAuthentication));
+  out.set_refused_replay(refused(Refusal::kReplay));
+  out.set_refused_stranger(refused(Refusal::kStranger));
+  for (const SyncPeerReport& peer : view.report.peers) {
+    auto& report = *out.add_peers();
+    report.set_gateway(peer.peer.gateway);
+    report.set_address(peer.peer.address.text());
+    report.set_sent_datagrams(peer.sent);
+    report.set_received_datagrams(peer.received);
+    report.set_lost_datagrams(peer.lost);
+    report.set_recovered_datagrams(peer.recovered);
+    report.set_repaired_flows(peer.repaired);
+    report.set_foreign_flows(peer.records);
+    report.set_silent_ms(peer.silent_ms);
+  }
+}
+
 std::vector<proto::Flow> report_flows(const Snapshot& snapshot, const EngineView& engine, std::size_t lcore,
                                       std::size_t first, std::size_t count, const std::string& service) {
   std::vector<proto::Flow> flows;

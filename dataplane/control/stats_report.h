@@ -11,6 +11,8 @@
 namespace penstock::proto {
 class DataplaneStats;
 class Flow;
+class SyncStats;
+enum SyncState : int;
 }  // namespace penstock::proto
 
 namespace penstock {
@@ -18,6 +20,10 @@ namespace penstock {
 /// Fills everything but uptime. Totals and lcores list every outcome; services only those that occurred,
 /// since there may be ten thousand of them.
 void report_stats(const Snapshot& snapshot, const EngineView& engine, proto::DataplaneStats& out);
+
+[[nodiscard]] proto::SyncState sync_state(SyncStage stage);
+/// replication: null is off.
+void report_sync(const Replication* replication, proto::SyncStats& out);
 
 /// The flows in `count` buckets of one lcore's table from `first` on, those of `service` only unless it is
 /// empty. Flows whose backend is gone are left out: the packet path treats them as unknown.

@@ -46,8 +46,12 @@ class SyncSink {
   virtual void erase(std::uint64_t key, std::uint8_t peer) = 0;
   /// For the snapshot that a new gateway asks for: everything that was put and has not ended.
   virtual void collect(const std::function<void(const SyncRecord&)>& tell) = 0;
-  /// Every 100 ms, to end leases. What a living peer tells is put again every 10 s.
-  virtual void tick(Nanoseconds now) { static_cast<void>(now); }
+  /// Every 100 ms, to end leases. What a living peer tells is put again every 10 s, or soon where the answer
+  /// is true: something that was not usable may be now.
+  virtual bool tick(Nanoseconds now) {
+    static_cast<void>(now);
+    return false;
+  }
 };
 
 }  // namespace penstock

@@ -11,7 +11,7 @@
 namespace penstock {
 namespace {
 
-constexpr Nanoseconds kServeBy = Nanoseconds::from_seconds(10);
+constexpr Nanoseconds kRequestBy = Nanoseconds::from_millis(500), kServeBy = Nanoseconds::from_seconds(10);
 // To the connection, and from one read to the next: a peer that is there is much faster.
 constexpr Nanoseconds kAnswerBy = Nanoseconds::from_millis(1500);
 constexpr Nanoseconds kFetchBy = Nanoseconds::from_seconds(10);
@@ -35,7 +35,7 @@ Socket::~Socket() {
 }
 
 SnapshotServer::SnapshotServer(Socket connection, Nanoseconds now, Answer answer)
-    : connection_(std::move(connection)), deadline_(now + kServeBy), answer_(std::move(answer)) {}
+    : connection_(std::move(connection)), deadline_(now + kRequestBy), answer_(std::move(answer)) {}
 
 pollfd SnapshotServer::interest() const noexcept {
   return {connection_.fd(), static_cast<short>(out_.empty() ? POLLIN : POLLOUT), 0};
@@ -52,6 +52,7 @@ bool SnapshotServer::proceed(Nanoseconds now) {
     if (request_.size() < kSnapshotRequestBytes) return true;
     out_ = answer_(request_);
     if (out_.empty()) return false;
+    deadline_ = now + kServeBy;
   }
   const ssize_t put = ::send(connection_.fd(), out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
   if (put < 0) return would_block();

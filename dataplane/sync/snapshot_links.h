@@ -45,7 +45,7 @@ class SnapshotServer {
 
  private:
   Socket connection_;
-  const Nanoseconds deadline_;
+  Nanoseconds deadline_;
   const Answer answer_;
   std::vector<std::byte> request_;
   std::vector<std::byte> out_;

@@ -24,7 +24,7 @@ ARROWS = {
     "dataplane/pipeline": _CONFIG | {"dataplane/fragment", "dataplane/nat"},
     "dataplane/restart": _CONFIG,
     "dataplane/dpdk": _CONFIG | {"dataplane/pipeline", "dataplane/restart", "dataplane/netlink", "dataplane/nat"},
-    "dataplane/control": _CONFIG | {"dataplane/pipeline"},
+    "dataplane/control": _CONFIG | {"dataplane/sync", "dataplane/pipeline"},
     "controlplane/model": set(),
     "controlplane/store": {"controlplane/model"},
     "controlplane/announce": {"controlplane/model"},

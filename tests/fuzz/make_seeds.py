@@ -141,6 +141,27 @@ def by_hand(corpus: Corpus) -> None:
     corpus.add("control", b"".join(configs[:1] + weights + [struct.pack("<BH", 2, 1)] + configs[1:]))
 
 
+def replication(corpus: Corpus) -> None:
+    """What fuzz_sync.cc reads: one byte that says what, then the rest."""
+    def put(kind: int, key: int, data: bytes) -> bytes:
+        return struct.pack(">BBHQB", 1, kind, 1, key, len(data)) + data
+
+    def datagram(kind: int, k: int, m: int, index: int, payload: bytes) -> bytes:
+        return bytes([kind, k, m, index, 7]) + struct.pack("<H", len(payload)) + payload
+
+    ends = struct.pack(">BBHQQ", 2, 1, 2, 42, 43)
+    content = struct.pack(">BBHQQ", 3, 1, 0, 0, 2**64 - 1)
+    digest = struct.pack(">BBHBI3I", 4, 1, 3, 3, 2, 0, 1, 2)
+    ask = struct.pack(">BBHB2I", 5, 1, 2, 3, 0, 7)
+    every = put(1, 42, bytes(12)) + put(2, 43, bytes(140)) + ends + content + digest + ask
+    corpus.add("sync", b"\x00PSYN" + bytes(76))
+    corpus.add("sync", b"\x01" + datagram(1, 10, 4, 0, every))
+    corpus.add("sync", b"\x01" + datagram(0, 0, 0, 0, b"") + datagram(1, 2, 1, 0, ends) + datagram(2, 2, 1, 2, bytes(24)))
+    corpus.add("sync", b"\x02" + bytes(20) + struct.pack(">I", 1))
+    corpus.add("sync", b"\x03" + bytes([1]) + struct.pack(">QB", 42, 12) + bytes(12))
+    corpus.add("sync", b"\x04" + bytes.fromhex("63601805a360140000"))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -148,6 +169,7 @@ def main() -> int:
     arguments = parser.parse_args()
     corpus = Corpus(arguments.folder)
     by_hand(corpus)
+    replication(corpus)
     captures = sorted(p for p in arguments.captures.rglob("*") if ".pcap" in p.name) if arguments.captures.is_dir() else []
     for capture in captures:
         from_capture(capture, corpus)

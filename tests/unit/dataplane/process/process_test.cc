@@ -201,6 +201,11 @@ TEST_F(DataplaneProcessTest, BadCommandLinesAndDevicesAreRefusedWithASentence) {
       {"too few buffers", {"--port", "net_null0", "--no-huge", "--buffers", "64"}, 64, "--buffers"},
       {"too few hugepages", {"--port", "net_null0", "--memory-mb", "1000000"}, 69, "not enough hugepages"},
       {"bad EAL argument", {"--port", "net_null0", "--no-huge", "--eal", "--bogus"}, 78, "eal:"},
+      {"sync address without a port",
+       {"--port", "net_null0", "--sync-address", "192.0.2.1"},
+       64,
+       "--sync-address"},
+      {"sync group", {"--port", "net_null0", "--sync-group", "40+4"}, 64, "--sync-group"},
       {"no such file", {"--config", "/nonexistent.yaml"}, 78, "/nonexistent.yaml"},
   };
   for (const BadStart& bad : cases) {
