@@ -105,6 +105,16 @@ void set_headers(BackendRecord& record, const ServiceDocument& service, const Ba
   }
 }
 
+// Others may pass packets on to a backend that is out of this gateway's reach.
+void set_destination(BackendRecord& record, const IpAddr& address) {
+  auto* at = const_cast<std::uint8_t*>(record.outer_destination());
+  if (address.is_v6()) {
+    put(at, address.v6());
+  } else {
+    put(at, address.v4());
+  }
+}
+
 std::uint16_t flags_of(const ServiceDocument& service, const BackendDocument& backend) {
   using R = BackendRecord;
   const Encap encap = service.encap;
@@ -159,6 +169,7 @@ BackendRecord make_backend_record(const ServiceDocument& service, ServiceIndex s
   record.service = service_index;
   record.flags = flags_of(service, backend);
   record.overhead = static_cast<std::uint8_t>(outer_overhead(service, backend.address.is_v6()));
+  if (service.encap == Encap::kGue) set_destination(record, backend.address);
   if (!is_usable(service, backend, next_hop)) return record;
   record.flags |= BackendRecord::kResolved;
   record.mtu = next_hop->mtu;

@@ -9,6 +9,7 @@
 #include "dataplane/config/document.h"
 #include "dataplane/config/next_hops.h"
 #include "dataplane/config/vip_classifier.h"
+#include "penstock/net/headers.h"
 
 namespace penstock {
 
@@ -38,6 +39,11 @@ struct alignas(64) BackendRecord {
   /// The Ethernet header.
   [[nodiscard]] const std::uint8_t* first_header() const noexcept {
     return reinterpret_cast<const std::uint8_t*>(this) + (has(kWide) ? 128 : 64) - overhead - 14;
+  }
+  /// GUE: the backend's address as on the wire, also while unresolved.
+  [[nodiscard]] const std::uint8_t* outer_destination() const noexcept {
+    return first_header() + sizeof(EthernetHeader) +
+           (has(kOuterV6) ? offsetof(Ipv6Header, destination) : offsetof(Ipv4Header, destination));
   }
   /// Where the packets leave for; nothing while unresolved.
   [[nodiscard]] std::optional<MacAddr> next_hop_mac() const;

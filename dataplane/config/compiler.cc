@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "dataplane/hash/flow_hash.h"
-#include "dataplane/quic/quic_router.h"
+#include "dataplane/config/compiled_service.h"
 
 namespace penstock {
 
@@ -15,23 +14,6 @@ std::string backend_name(const ServiceDocument& service, const BackendDocument& 
   return service.id + kSeparator + backend.id + kSeparator + backend.address.text();
 }
 
-std::uint64_t identity(const std::string& id) { return XXH3_64bits(id.data(), id.size()); }
-
-// Every backend starts out equal in the base table, so a change of weights never rebuilds it.
-std::vector<MaglevBackend> maglev_backends(const ServiceDocument& service) {
-  std::vector<MaglevBackend> out;
-  out.reserve(service.backends.size());
-  for (const BackendDocument& b : service.backends) out.push_back({identity(b.id), 1, b.effective_weight()});
-  return out;
-}
-
-bool same_owners(const ServiceDocument& a, const ServiceDocument& b) {
-  return a.table_size == b.table_size &&
-         std::ranges::equal(a.backends, b.backends, [](const BackendDocument& x, const BackendDocument& y) {
-           return x.id == y.id && x.effective_weight() == y.effective_weight();
-         });
-}
-
 std::uint32_t longest_idle(const IdleTimeoutSeconds& idle) {
   return std::max({idle.tcp_syn, idle.tcp_established, idle.tcp_closing, idle.udp});
 }
@@ -39,74 +21,6 @@ std::uint32_t longest_idle(const IdleTimeoutSeconds& idle) {
 // An entry outlives its timeout by up to a fifteenth and four ticks (flow_clock.h).
 Nanoseconds quarantine(std::uint32_t idle_seconds) {
   return Nanoseconds::from_seconds(idle_seconds + idle_seconds / 15 + 2);
-}
-
-Status build_tables(CompiledService& service, const CompiledService* before, TablePool& pool) {
-  const std::vector<MaglevBackend> backends = maglev_backends(service.document);
-  if (before != nullptr && before->base->size() == service.document.table_size &&
-      before->base->fits(backends)) {
-    service.base = before->base;
-    if (same_owners(before->document, service.document)) {
-      service.table = before->table;
-      return Ok{};
-    }
-  } else {
-    auto base = pool.base(backends, service.document.table_size);
-    if (!base) return base.error();
-    service.base = *base;
-  }
-  if (std::ranges::all_of(backends, [](const MaglevBackend& b) { return b.weight == 0; })) return Ok{};
-  auto table = pool.table(*service.base, backends);
-  if (!table) return table.error();
-  service.table = *table;
-  return Ok{};
-}
-
-SpecialService make_special(const ServiceDocument& service) {
-  SpecialService special;
-  special.by_addresses = service.key.protocol == kProtoSctp || service.key.protocol == kAnyProtocol;
-  special.one_shot = service.one_shot;
-  special.nat = service.encap == Encap::kNat;
-  special.proxy_protocol = service.forwarding.proxy_protocol;
-  for (const BackendDocument& backend : service.backends) {
-    if (special.nat) special.nat_targets.push_back({backend.address, backend.port});
-  }
-  special.affinity_v4 = service.affinity.ipv4_prefix;
-  special.affinity_v6 = service.affinity.ipv6_prefix;
-  return special;
-}
-
-// Precondition: the service's backends have their indexes. Drained backends are routable, too.
-Status build_quic_router(CompiledService& service) {
-  const ServiceDocument& document = service.document;
-  if (document.quic.empty()) return Ok{};
-  std::vector<QuicConfig> configs;
-  for (const QuicLbDocument& c : document.quic) {
-    configs.push_back({c.rotation, c.server_id_length, c.nonce_length, c.key});
-  }
-  std::vector<QuicServer> servers;
-  for (std::size_t i = 0; i < service.backends.size(); ++i) {
-    const std::string& id = document.backends[i].quic_server_id;
-    servers.push_back({{reinterpret_cast<const std::uint8_t*>(id.data()), id.size()}, service.backends[i]});
-  }
-  auto router = QuicRouter::build(configs, servers);
-  if (!router) return router.error();
-  service.special.quic = std::make_shared<const QuicRouter>(std::move(*router));
-  return Ok{};
-}
-
-ServiceRecord make_service_record(const CompiledService& service) {
-  ServiceRecord record;
-  const IdleTimeoutSeconds& idle = service.document.idle;
-  record.idle = IdleTicks::from_seconds(idle.tcp_syn, idle.tcp_established, idle.tcp_closing, idle.udp);
-  record.backends = service.backends.data();
-  record.special = &service.special;
-  record.by_source = service.special.affinity_of(service.document.key.vip.is_v6()) != 0;
-  if (service.table != nullptr) {
-    record.owners = service.table->owners().data();
-    record.table_size = service.table->size();
-  }
-  return record;
 }
 
 }  // namespace
@@ -139,6 +53,7 @@ Result<std::unique_ptr<const Snapshot>> Compiler::compile(const Document& docume
   const bool same_hops = (touched != nullptr && !touched->next_hops) || next_hops == next_hops_;
   update_records(*compiled, changed, same_hops ? next_hops_ : next_hops);
   update_classifier(*compiled, changed);
+  remember_owners(changed);
   retire(changed, now);
   services_ = std::move(*compiled);
 
@@ -190,6 +105,7 @@ Result<Compiler::CompiledPtr> Compiler::compile_service(const ServiceDocument& d
     return Error{e.code, e.message, field + "." + e.field};
   };
   if (auto built = build_tables(*service, before, tables_); !built) return of_service(built.error());
+  if (auto built = build_hops(*service, before); !built) return of_service(built.error());
   if (auto built = build_quic_router(*service); !built) return of_service(built.error());
   return CompiledPtr(std::move(service));
 }
@@ -223,6 +139,16 @@ std::vector<Compiler::Change> Compiler::changes(const Services& before, const Se
     if (!before.contains(id)) out.push_back({nullptr, service});
   }
   return out;
+}
+
+// A history is shared with the snapshot that runs: slot_history.h tells why that does no harm.
+void Compiler::remember_owners(const std::vector<Change>& changes) noexcept {
+  for (const auto& [before, after] : changes) {
+    if (before == nullptr || after == nullptr || after->hops.history == nullptr) continue;
+    if (before->base->size() != after->base->size()) continue;  // entered when it was made
+    if (before->table == after->table && before->backends == after->backends) continue;
+    record_change(*after->hops.history, slot_owners(*before), slot_owners(*after));
+  }
 }
 
 void Compiler::retire(const std::vector<Change>& changes, Nanoseconds now) {

@@ -78,6 +78,7 @@ class Compiler {
   Status assign_indexes(CompiledService& service, const std::string& field);
   [[nodiscard]] static std::vector<Change> changes(const Services& before, const Services& after);
 
+  static void remember_owners(const std::vector<Change>& changes) noexcept;
   void retire(const std::vector<Change>& changes, Nanoseconds now);
   void update_records(const Services& after, const std::vector<Change>& changes, const NextHops& next_hops);
   void update_classifier(const Services& after, const std::vector<Change>& changes);

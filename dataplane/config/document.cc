@@ -107,6 +107,11 @@ class Validator {
       document.address = address;
       document.weight = backend.weight();
       document.drain = backend.drain();
+      document.reset_after_unix_seconds = backend.reset_after_unix_seconds();
+      if (document.reset_after_unix_seconds != 0 && !document.drain) {
+        refuse(field + ".reset_after_unix_seconds",
+               "only a drained backend's flows are reset: set drain, too");
+      }
       out.backends.push_back(std::move(document));
     }
   }

@@ -15,7 +15,7 @@
 namespace penstock::proto {
 class DataplaneConfig;
 class Service;
-}
+}  // namespace penstock::proto
 
 namespace penstock {
 
@@ -29,6 +29,9 @@ enum class Encap : std::uint8_t {
 };
 
 enum class TooBig : std::uint8_t { kReply, kFragment };
+
+/// Which packets without a flow entry carry hops. GUE only; elsewhere it is kTcp and means nothing.
+enum class SecondChance : std::uint8_t { kTcp, kOff, kTcpAndUdp };
 
 /// How packets travel to the backends, beyond the encapsulation's name. Validation has seen to it that only
 /// what the encapsulation knows is set.
@@ -65,9 +68,10 @@ struct BackendDocument {
   IpAddr address;
   std::uint32_t weight = 1;  // 0-1000, relative; 0 gets no new flow
   bool drain = false;
-  std::uint16_t port = 0;        // kNat; 0 = the packet's own destination port
-  MacAddr mac{};                 // kVxlan: destination of the inner Ethernet header
-  std::string quic_server_id{};  // octets
+  std::uint16_t port = 0;                      // kNat; 0 = the packet's own destination port
+  MacAddr mac{};                               // kVxlan: destination of the inner Ethernet header
+  std::string quic_server_id{};                // octets
+  std::uint64_t reset_after_unix_seconds = 0;  // of a drained one: what is left then is reset; 0 = kept
 
   [[nodiscard]] std::uint32_t effective_weight() const { return drain ? 0 : weight; }
   bool operator==(const BackendDocument&) const = default;
@@ -93,6 +97,14 @@ struct ServiceDocument {
   AffinityDocument affinity;
   std::vector<QuicLbDocument> quic;  // empty: not by connection ID
   bool one_shot = false;             // UDP: no flow entries
+  SecondChance second_chance = SecondChance::kTcp;
+
+  /// Whether its packets in the middle of a flow that has no entry carry hops.
+  [[nodiscard]] bool has_hops() const {
+    if (encap != Encap::kGue || second_chance == SecondChance::kOff) return false;
+    return key.protocol == kProtoTcp ||
+           (key.protocol == kProtoUdp && second_chance == SecondChance::kTcpAndUdp);
+  }
 
   bool operator==(const ServiceDocument&) const = default;
 };

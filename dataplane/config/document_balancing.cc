@@ -20,6 +20,7 @@ class BalancingCheck {
     if (in_.one_shot()) check_one_shot();
     if (in_.has_quic()) check_quic();
     check_server_ids();
+    check_second_chance();
   }
 
  private:
@@ -103,6 +104,32 @@ class BalancingCheck {
                                               std::to_string(config.server_id_length));
     } else {
       out_.quic.push_back(config);
+    }
+  }
+
+  void check_second_chance() {
+    switch (in_.second_chance()) {
+      case proto::SECOND_CHANCE_TCP:
+        return;
+      case proto::SECOND_CHANCE_OFF:
+        out_.second_chance = SecondChance::kOff;
+        break;
+      case proto::SECOND_CHANCE_TCP_AND_UDP:
+        out_.second_chance = SecondChance::kTcpAndUdp;
+        break;
+      default:
+        refuse("second_chance",
+               "must be SECOND_CHANCE_TCP (0), SECOND_CHANCE_OFF (1) or SECOND_CHANCE_TCP_AND_UDP (2), not " +
+                   std::to_string(in_.second_chance()));
+        return;
+    }
+    if (out_.encap != Encap::kGue) {
+      refuse("second_chance", "only GUE can carry hops");
+    } else if (out_.second_chance == SecondChance::kTcpAndUdp && is_other_than_udp()) {
+      refuse("second_chance",
+             "SECOND_CHANCE_TCP_AND_UDP is for services of UDP, not of " + out_.key.protocol_text());
+    } else if (out_.second_chance == SecondChance::kTcpAndUdp && in_.one_shot()) {
+      refuse("second_chance", "datagrams that stand by themselves (one_shot) belong to no flow");
     }
   }
 

@@ -11,6 +11,7 @@
 
 #include "dataplane/config/backend_record.h"
 #include "dataplane/config/document.h"
+#include "dataplane/config/slot_history.h"
 #include "dataplane/config/vip_classifier.h"
 #include "dataplane/flow/flow_bucket.h"
 #include "dataplane/flow/flow_clock.h"
@@ -34,15 +35,24 @@ struct SpecialService {
   bool one_shot = false;      // no flow entry
   bool nat = false;           // goes through dataplane/nat
   bool proxy_protocol = false;
+  bool seeks_udp = false;        // UDP with second chance: all its packets carry hops
   std::uint8_t affinity_v4 = 0;  // bits of the client's address that choose the backend; 0 = the flow does
   std::uint8_t affinity_v6 = 0;
-  std::vector<NatTarget> nat_targets;  // nat: of the backends, in the document's order
+  std::vector<NatTarget> nat_targets;      // nat: of the backends, in the document's order
   std::shared_ptr<const QuicRouter> quic;  // null: not by connection ID
 
   [[nodiscard]] std::uint8_t affinity_of(bool v6) const noexcept { return v6 ? affinity_v6 : affinity_v4; }
   [[nodiscard]] bool any() const {
-    return by_addresses || one_shot || nat || affinity_v4 != 0 || affinity_v6 != 0 || quic != nullptr;
+    return by_addresses || one_shot || nat || seeks_udp || affinity_v4 != 0 || affinity_v6 != 0 ||
+           quic != nullptr;
   }
+};
+
+/// Where hop lists come from (hop_candidates.h).
+struct HopSource {
+  std::span<const std::uint16_t> base_owners;  // slot -> rank in the table of configured weights
+  std::vector<BackendIndex> by_rank;
+  std::shared_ptr<SlotHistory> history;  // null: no slot has changed hands yet
 };
 
 /// A service as compiled, for readers off the hot path (stats, dumps, the next compilation).
@@ -54,22 +64,26 @@ struct CompiledService {
   std::shared_ptr<const MaglevBase> base;
   std::shared_ptr<const MaglevTable> table;  // null when no backend takes new flows
   SpecialService special;
+  HopSource hops;  // empty unless document.has_hops()
 };
 
 /// A service as select reads it. Points into the CompiledService that the snapshot keeps alive.
 struct alignas(64) ServiceRecord {
-  const std::uint16_t* owners = nullptr;   // Maglev slots; null: no backend takes new flows
-  const BackendIndex* backends = nullptr;  // owner -> BackendIndex
-  std::uint32_t table_size = 0;
-  IdleTicks idle;
+  const std::uint16_t* owners = nullptr;    // Maglev slots; null: no backend takes new flows
+  const BackendIndex* backends = nullptr;   // owner -> BackendIndex
+  const MaglevTable* table = nullptr;       // whose owners these are
   const SpecialService* special = nullptr;  // never null in a service of a compiled snapshot
-  bool by_source = false;                   // source affinity: not the flow's hash picks the slot
+  const HopSource* hops = nullptr;          // null: no second chance
+  std::uint32_t table_size = 0;             // also where `owners` is null, if there are hops
+  IdleTicks idle;
+  bool by_source = false;  // source affinity: not the flow's hash picks the slot
 
   /// Precondition: owners != nullptr.
   [[nodiscard]] const std::uint16_t* slot(std::uint64_t hash) const noexcept {
     return owners + slot_of(hash, table_size);
   }
 };
+static_assert(sizeof(ServiceRecord) == 64, "one cache line a service");
 
 using BackendRecords = std::vector<BackendRecord>;
 

@@ -22,7 +22,7 @@ constexpr int kPaceBits = 12;
 constexpr std::uint64_t kDartsPerTurn = 8;
 constexpr std::uint64_t kRestSalt = 0x6261736572657374;      // "baserest"
 constexpr std::uint64_t kHandOverSalt = 0x68616E646F766572;  // "handover"
-constexpr int kAlternateDraws = 8;
+constexpr std::uint32_t kAlternateDraws = 8;
 
 Status check_shape(std::span<const MaglevBackend> backends, std::uint32_t size) {
   const std::string text = std::to_string(size);
@@ -181,7 +181,6 @@ void MaglevBase::claim_the_rest() {
   }
 }
 
-// Per rank, the index in `backends`; the list must name the same identities with the same base weights.
 Result<std::vector<std::uint16_t>> MaglevBase::index_by_rank(std::span<const MaglevBackend> backends) const {
   if (backends.size() != identities_.size()) {
     return invalid("backends", std::to_string(backends.size()) + " backends do not fit a base table of " +
@@ -248,11 +247,14 @@ void MaglevTable::find_largest(std::span<const std::uint32_t> quotas, std::span<
   runner_up_ = index[second];
 }
 
+std::uint32_t MaglevTable::draw(std::uint32_t slot, std::uint32_t n) const noexcept {
+  return owners_[slot_of(mix(mix(seed_, slot), n), size())];
+}
+
 std::uint32_t MaglevTable::alternate(std::uint32_t slot) const noexcept {
   const std::uint16_t owner = owners_[slot];
-  const std::uint64_t slot_bits = mix(seed_, slot);
-  for (int draw = 0; draw < kAlternateDraws; ++draw) {
-    const std::uint16_t other = owners_[slot_of(mix(slot_bits, static_cast<std::uint64_t>(draw)), size())];
+  for (std::uint32_t n = 0; n < kAlternateDraws; ++n) {
+    const std::uint32_t other = draw(slot, n);
     if (other != owner) return other;
   }
   return owner == largest_ ? runner_up_ : largest_;

@@ -50,17 +50,20 @@ class MaglevBase {
       std::span<const MaglevBackend> backends, std::uint32_t size, std::uint64_t seed);
 
   [[nodiscard]] std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(owners_.size()); }
+  /// Slot -> rank: the place of its owner's identity among all identities, in ascending order.
+  [[nodiscard]] std::span<const std::uint16_t> owners() const noexcept { return owners_; }
   [[nodiscard]] std::size_t backend_count() const noexcept { return identities_.size(); }
   /// Whether this base was built from the same identities and base weights (in any order).
   [[nodiscard]] bool fits(std::span<const MaglevBackend> backends) const;
+  /// Per rank, the index in `backends`. InvalidArgument with field `backends` if this base does not fit them.
+  [[nodiscard]] Result<std::vector<std::uint16_t>> index_by_rank(
+      std::span<const MaglevBackend> backends) const;
 
  private:
   friend class MaglevTable;
   MaglevBase() = default;
   void claim_by_darts(std::span<const std::uint32_t> weights);
   void claim_the_rest();
-  [[nodiscard]] Result<std::vector<std::uint16_t>> index_by_rank(
-      std::span<const MaglevBackend> backends) const;
 
   std::uint64_t seed_ = 0;
   std::vector<std::uint64_t> identities_;    // ascending; a backend's rank is its place here
@@ -89,6 +92,9 @@ class MaglevTable {
   /// around it is. Equals the owner only if one backend owns every slot. Not stored: about one cache miss a
   /// call.
   [[nodiscard]] std::uint32_t alternate(std::uint32_t slot) const noexcept;
+  /// The slot's n-th draw of a backend, in proportion to the weights. The first of eight that is not the
+  /// owner is the alternate.
+  [[nodiscard]] std::uint32_t draw(std::uint32_t slot, std::uint32_t n) const noexcept;
 
  private:
   void find_largest(std::span<const std::uint32_t> quotas, std::span<const std::uint16_t> index);

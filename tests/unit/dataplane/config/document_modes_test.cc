@@ -196,6 +196,40 @@ const Bad kBad[] = {
      "services[0].backends[1].mac: '00:00:00:00:00:00' is not the unicast address of one interface"},
     {"MAC multicast", [](auto& c) { backend(c, proto::VXLAN).set_mac("33:33:00:00:00:01"); },
      "services[0].backends[1].mac: '33:33:00:00:00:01' is not the unicast address of one interface"},
+    {"hops without GUE",
+     [](auto& c) { add(c, "web", proto::TCP, 80, proto::IPIP).set_second_chance(proto::SECOND_CHANCE_OFF); },
+     "services[0].second_chance: only GUE can carry hops"},
+    {"hops of NAT",
+     [](auto& c) {
+       add(c, "web", proto::UDP, 80, proto::NAT).set_second_chance(proto::SECOND_CHANCE_TCP_AND_UDP);
+     },
+     "services[0].second_chance: only GUE can carry hops"},
+    {"hops of UDP for TCP",
+     [](auto& c) {
+       add(c, "web", proto::TCP, 80, proto::GUE).set_second_chance(proto::SECOND_CHANCE_TCP_AND_UDP);
+     },
+     "services[0].second_chance: SECOND_CHANCE_TCP_AND_UDP is for services of UDP, not of tcp"},
+    {"hops of UDP for everything",
+     [](auto& c) {
+       add(c, "web", proto::ANY_PROTOCOL, 0, proto::GUE).set_second_chance(proto::SECOND_CHANCE_TCP_AND_UDP);
+     },
+     "services[0].second_chance: SECOND_CHANCE_TCP_AND_UDP is for services of UDP, not of any"},
+    {"hops of no flow",
+     [](auto& c) {
+       auto& dns = add(c, "dns", proto::UDP, 53, proto::GUE);
+       dns.set_one_shot(true);
+       dns.set_second_chance(proto::SECOND_CHANCE_TCP_AND_UDP);
+     },
+     "services[0].second_chance: datagrams that stand by themselves (one_shot) belong to no flow"},
+    {"unknown second chance",
+     [](auto& c) {
+       add(c, "web", proto::TCP, 80, proto::GUE).set_second_chance(static_cast<proto::SecondChance>(3));
+     },
+     "services[0].second_chance: must be SECOND_CHANCE_TCP (0), SECOND_CHANCE_OFF (1) or "
+     "SECOND_CHANCE_TCP_AND_UDP (2), not 3"},
+    {"reset without drain", [](auto& c) { backend(c, proto::GUE).set_reset_after_unix_seconds(1); },
+     "services[0].backends[1].reset_after_unix_seconds: only a drained backend's flows are reset: set drain, "
+     "too"},
     {"L2DSR across families", [](auto& c) { backend(c, proto::L2DSR).set_address("2001:db8::1"); },
      "services[0].backends[1].address: L2DSR needs the VIP's family: 2001:db8::1 is not IPv4"},
 
