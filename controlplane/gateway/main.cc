@@ -6,8 +6,6 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
-#include <iterator>
-#include <sstream>
 #include <string>
 
 #include "controlplane/announce/vip_routes.h"
@@ -27,7 +25,6 @@ struct Flags {
   GatewayOptions gateway;
   VipRouteOptions routes;
   RoutingOptions routing;
-  std::string restart_command;
   unsigned route_protocol = 99;
   unsigned heartbeat_interval_ms = 20;
   unsigned heartbeat_timeout_ms = 100;
@@ -64,9 +61,6 @@ struct Flags {
         ->capture_default_str();
     app.add_option("--sync-address", gateway.session.sync_address,
                    "HOST:PORT at which the dataplane takes flows from its peers, as given to the dataplane");
-    app.add_option("--restart-command", restart_command,
-                   "How an upgrade restarts the dataplane, run without a shell: \"systemctl restart "
-                   "penstock-dataplane\"");
     add_routing_to(app);
     tls.add_to(app);
   }
@@ -104,8 +98,6 @@ struct Flags {
     gateway.timing.heartbeat_interval = Nanoseconds::from_millis(heartbeat_interval_ms);
     gateway.timing.heartbeat_timeout = Nanoseconds::from_millis(heartbeat_timeout_ms);
     gateway.timing.hold = Nanoseconds::from_millis(hold_ms);
-    std::istringstream words(restart_command);
-    gateway.restart_command.assign(std::istream_iterator<std::string>(words), {});
     gateway.session.gateway = id;
     gateway.session.target = controlplane;
     gateway.session.credentials = *credentials;

@@ -53,6 +53,9 @@ void report_lcores(const EngineView& engine, proto::DataplaneStats& out) {
     lcore.set_fragments_lost(counters.fragments_lost.read());
     lcore.set_extra_sent(counters.extra_sent.read());
     lcore.set_extra_dropped(counters.extra_dropped.read());
+    lcore.set_second_chance(counters.second_chance.read());
+    lcore.set_foreign_flows(counters.foreign_flows.read());
+    lcore.set_avoided(counters.avoided.read());
   }
   out.set_received_packets(received);
   write_outcomes(totals, true, out);

@@ -16,7 +16,7 @@ void tell_what_fits(const Snapshot& snapshot, RareState& state, Burst& burst, Pa
   if (record.has(BackendRecord::kOuterV6) != p.is_v6)
     record.mtu = static_cast<std::uint16_t>(record.mtu + (p.is_v6 ? kDifference : -kDifference));
   p.aside = Aside::kNone;
-  too_big(record, burst, p, state, now);
+  too_big({record}, burst, p, state, now);
 }
 
 // Pending afterwards: the packet has a backend and is to be encapsulated.
@@ -24,6 +24,7 @@ void settle(const Snapshot& snapshot, RareState& state, Burst& burst, PacketView
             Nanoseconds now) noexcept {
   switch (p.aside) {
     case Aside::kNone:
+    case Aside::kSeeksUdp:
     case Aside::kDirect:
     case Aside::kFragment:
     case Aside::kIcmp:
@@ -40,13 +41,23 @@ void settle(const Snapshot& snapshot, RareState& state, Burst& burst, PacketView
 
 }  // namespace
 
-void handle_aside(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters, RareState& state,
-                  Burst& burst, Nanoseconds now) noexcept {
+void handle_aside(const Selection& x, RareState& state, Burst& burst, Nanoseconds now) noexcept {
   for (std::uint32_t n = 0; n < burst.aside_count; ++n) {
     PacketView& p = burst.packets[burst.aside[n]];
-    if (p.aside == Aside::kFragment) handle_fragment(snapshot, flows, counters, state, burst, p, now);
-    if (p.aside == Aside::kIcmp) handle_icmp(snapshot, flows, state, p, now);
-    if (p.outcome == kPending) settle(snapshot, state, burst, p, now);
+    switch (p.aside) {
+      case Aside::kSeeksUdp:
+        select_one(x, burst, p);
+        break;
+      case Aside::kFragment:
+        handle_fragment(x, state, burst, p, now);
+        break;
+      case Aside::kIcmp:
+        handle_icmp(x, state, burst, p, now);
+        break;
+      default:
+        break;
+    }
+    if (p.outcome == kPending) settle(x.snapshot, state, burst, p, now);
     if (p.outcome == kPending) burst.live[burst.live_count++] = burst.aside[n];
   }
 }

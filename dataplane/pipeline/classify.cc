@@ -192,6 +192,7 @@ void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) no
   }
   std::uint32_t live = 0;
   burst.aside_count = 0;
+  burst.hop_list_count = 0;
   for (std::uint32_t i = 0; i < burst.count; ++i) {
     PacketView& p = burst.packets[i];
     p.service = kNoServiceIndex;

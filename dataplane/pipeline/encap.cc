@@ -1,11 +1,14 @@
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
+#include <span>
 
 #include "dataplane/pipeline/outer_checksum.h"
 #include "dataplane/pipeline/stages.h"
 #include "dataplane/pipeline/too_big.h"
 #include "dataplane/pipeline/vlan.h"
+#include "penstock/abi/gue.h"
 #include "penstock/net/checksum.h"
 #include "penstock/net/headers.h"
 
@@ -119,9 +122,8 @@ void patch_v6(const BackendRecord& record, std::uint8_t* inner, std::uint32_t ou
 }
 
 // Moves the view to the outer frame. Padding behind the IP packet is cut off.
-[[gnu::always_inline]] inline void step_out(const BackendRecord& record, const RareState& state,
-                                            PacketView& p) noexcept {
-  const std::uint32_t overhead = record.overhead;
+[[gnu::always_inline]] inline void step_out(const BackendRecord& record, std::uint32_t overhead,
+                                            const RareState& state, PacketView& p) noexcept {
   p.data -= overhead;
   p.headroom -= overhead;
   const std::uint32_t seen = p.length + overhead;
@@ -131,10 +133,10 @@ void patch_v6(const BackendRecord& record, std::uint8_t* inner, std::uint32_t ou
     finish_odd_frame(state, seen, p);
 }
 
-void put_udp_checksum(const BackendRecord& record, const PacketView& p, std::uint8_t* inner) noexcept {
-  const bool v6 = record.has(BackendRecord::kOuterV6);
-  const std::uint8_t* ip = inner - record.overhead;
-  std::uint8_t* udp = inner - record.overhead + (v6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header));
+void put_udp_checksum(const Outer& outer, const PacketView& p, std::uint8_t* inner) noexcept {
+  const bool v6 = outer.record.has(BackendRecord::kOuterV6);
+  const std::uint8_t* ip = inner - outer.overhead();
+  std::uint8_t* udp = inner - outer.overhead() + (v6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header));
   const std::uint32_t here = p.length - kEthernet;
   const std::uint32_t elsewhere = p.ip_length > here ? p.ip_length - here : 0;
   store16(udp + offsetof(UdpHeader, checksum),
@@ -145,7 +147,7 @@ void put_udp_checksum(const BackendRecord& record, const PacketView& p, std::uin
 // the link, which receives it as if the router had sent it there.
 void put_link_header(const BackendRecord& record, const RareState& state, PacketView& p) noexcept {
   std::memcpy(p.data, record.first_header(), kEthernet);
-  step_out(record, state, p);
+  step_out(record, record.overhead, state, p);
 }
 
 // As copy_wide, and enough for VXLAN over IPv6, which is never plain.
@@ -155,17 +157,36 @@ void copy_widest(const BackendRecord& record, std::uint8_t* inner) noexcept {
               kBytes);
 }
 
-// Not a plain record's packet, or one that must not leave as it is.
-[[gnu::noinline]] void encap_otherwise(const BackendRecord& record, Burst& burst, PacketView& p,
-                                       RareState& state, Nanoseconds now) noexcept {
+// Addresses, copied by a size that the compiler knows.
+template <class Address>
+void copy_addresses(std::uint8_t* to, const std::uint8_t* from, std::size_t bytes) noexcept {
+  for (std::size_t at = 0; at < bytes; at += sizeof(Address))
+    std::memcpy(to + at, from + at, sizeof(Address));
+}
+
+// Behind the copied headers, which say that there are none (abi/gue.h).
+void put_hops(std::span<const std::uint8_t> hops, bool v6, std::uint8_t* inner) noexcept {
+  std::uint8_t* at = inner - hops.size();
+  (v6 ? copy_addresses<Ipv6Addr> : copy_addresses<Ipv4Addr>)(at, hops.data(), hops.size());
+  at[-1] = static_cast<std::uint8_t>(hops.size() / (v6 ? sizeof(Ipv6Addr) : sizeof(Ipv4Addr)));
+  std::uint8_t* gue = at - sizeof(gue_private) - sizeof(gue_header);
+  *gue = static_cast<std::uint8_t>(*gue + hops.size() / 4);
+}
+static_assert(offsetof(gue_private, hop_count) == sizeof(gue_private) - 1 &&
+              offsetof(gue_header, version_control_hlen) == 0);
+
+// Not a plain record's packet, or one with hops, or one that must not leave as it is.
+[[gnu::noinline]] void encap_otherwise(const Outer& outer, Burst& burst, PacketView& p, RareState& state,
+                                       Nanoseconds now) noexcept {
+  const BackendRecord& record = outer.record;
   if (!record.has(BackendRecord::kResolved)) {
     p.outcome = Outcome::kNoNextHop;
   } else if (p.headroom < kRequiredHeadroom) {
     p.outcome = Outcome::kNoHeadroom;
-  } else if (p.ip_length + record.overhead > record.mtu) {
-    too_big(record, burst, p, state, now);
+  } else if (p.ip_length + outer.overhead() > record.mtu) {
+    too_big(outer, burst, p, state, now);
   } else {
-    put_outer_headers(record, state, p);
+    put_outer_headers(outer, state, p);
     p.outcome = Outcome::kForwarded;
   }
 }
@@ -175,7 +196,7 @@ void copy_widest(const BackendRecord& record, std::uint8_t* inner) noexcept {
   const std::uint32_t outer_length = p.ip_length + record.overhead;
   // The plain MTU of an unresolved record is 0, which no packet fits.
   if (outer_length > record.plain_mtu || p.headroom < kRequiredHeadroom) [[unlikely]] {
-    encap_otherwise(record, burst, p, state, now);
+    encap_otherwise({record}, burst, p, state, now);
     return;
   }
   std::uint8_t* inner = p.data + kEthernet;
@@ -187,32 +208,56 @@ void copy_widest(const BackendRecord& record, std::uint8_t* inner) noexcept {
     copy_narrow(record, inner);
     patch_v4(record, inner, outer_length, traffic_class, p.hash);
   }
-  step_out(record, state, p);
+  step_out(record, record.overhead, state, p);
   p.outcome = Outcome::kForwarded;
+}
+
+// Backends of one service and one family have their address in one place of their records.
+template <class Address>
+std::size_t collect_hops(const Snapshot& s, const HopList& list, std::ptrdiff_t place,
+                         std::uint8_t* hops) noexcept {
+  for (std::size_t n = 0; n < list.count; ++n) {
+    const auto* record = reinterpret_cast<const std::uint8_t*>(&s.backend(list.backends[n]));
+    std::memcpy(hops + n * sizeof(Address), record + place, sizeof(Address));
+  }
+  return list.count * sizeof(Address);
+}
+
+void encap_with_hops(const Snapshot& s, const HopList& list, Burst& burst, RareState& state,
+                     Nanoseconds now) noexcept {
+  PacketView& p = burst.packets[list.packet];
+  const BackendRecord& record = s.backend(p.backend);
+  const std::ptrdiff_t place = record.outer_destination() - reinterpret_cast<const std::uint8_t*>(&record);
+  const auto collect = record.has(BackendRecord::kOuterV6) ? collect_hops<Ipv6Addr> : collect_hops<Ipv4Addr>;
+  std::array<std::uint8_t, kMaxHops * sizeof(Ipv6Addr)> hops;
+  const std::size_t bytes = collect(s, list, place, hops.data());
+  encap_otherwise({record, {hops.data(), bytes}}, burst, p, state, now);
 }
 
 }  // namespace
 
-void put_outer_headers(const BackendRecord& record, const RareState& state, PacketView& p) noexcept {
+void put_outer_headers(const Outer& outer, const RareState& state, PacketView& p) noexcept {
+  const BackendRecord& record = outer.record;
   if (record.has(BackendRecord::kLinkOnly)) {
     put_link_header(record, state, p);
     return;
   }
   std::uint8_t* inner = p.data + kEthernet;
   const std::uint32_t traffic_class = take_traffic_class(inner, p.is_v6);
-  const std::uint32_t outer_length = p.ip_length + record.overhead;
-  if (record.has(BackendRecord::kWide)) {
-    copy_widest(record, inner);
+  const std::uint32_t outer_length = p.ip_length + outer.overhead();
+  std::uint8_t* end = inner - outer.hops.size();  // of the headers that the record has
+  if (record.overhead + kEthernet > 80) {
+    copy_widest(record, end);
+  } else if (record.has(BackendRecord::kWide)) {
+    copy_wide(record, end);
   } else {
-    copy_narrow(record, inner);
+    copy_narrow(record, end);
   }
-  if (record.has(BackendRecord::kOuterV6)) {
-    patch_v6(record, inner, outer_length, traffic_class, p.hash);
-  } else {
-    patch_v4(record, inner, outer_length, traffic_class, p.hash);
-  }
-  if (record.has(BackendRecord::kUdpChecksum)) put_udp_checksum(record, p, inner);
-  step_out(record, state, p);
+  const bool v6 = record.has(BackendRecord::kOuterV6);
+  (v6 ? patch_v6 : patch_v4)(record, end, outer_length, traffic_class, p.hash);
+  if (!outer.hops.empty()) put_hops(outer.hops, v6, inner);
+  if (record.has(BackendRecord::kUdpChecksum)) put_udp_checksum(outer, p, inner);
+  step_out(record, outer.overhead(), state, p);
 }
 
 void encap_one(const Snapshot& snapshot, RareState& state, Burst& burst, PacketView& p,
@@ -224,6 +269,9 @@ void encap(const Snapshot& snapshot, RareState& state, Burst& burst, Nanoseconds
   for (std::uint32_t n = 0; n < burst.live_count; ++n) {
     PacketView& p = burst.packets[burst.live[n]];
     encap_packet(snapshot.backend(p.backend), burst, p, state, now);
+  }
+  for (std::uint32_t n = 0; n < burst.hop_list_count; ++n) {
+    encap_with_hops(snapshot, burst.hop_lists[n], burst, state, now);
   }
 }
 

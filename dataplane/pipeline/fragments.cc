@@ -10,9 +10,7 @@ namespace penstock {
 namespace {
 
 struct Context {
-  const Snapshot& snapshot;
-  FlowTable& flows;
-  LcoreCounters& counters;
+  const Selection& selection;
   RareState& state;
   Burst& burst;
   Nanoseconds now;
@@ -21,18 +19,20 @@ struct Context {
 // Like any packet with these ports. In NAT mode it has to be dropped: the others have no ports to translate.
 void route_first(const Context& c, const Headers& headers, PacketView& p) noexcept {
   p.aside = Aside::kNone;
-  classify_one(c.snapshot, headers, p);
+  classify_one(c.selection.snapshot, headers, p);
   if (p.outcome != kPending || p.aside == Aside::kDirect) return;
-  if (p.aside == Aside::kNone) {
-    select_one(c.snapshot, c.flows, c.counters, p);
+  if (p.aside == Aside::kNone || p.aside == Aside::kSeeksUdp) {
+    select_one(c.selection, c.burst, p);
   } else {
     p.outcome = Outcome::kFragment;
   }
 }
 
-// The backend may have been taken away since the first fragment went there.
+// The backend may have been taken away since the first fragment went there. No hops: without ports no backend
+// can tell whose the fragment is.
 void follow(const Context& c, const DatagramFlow& flow, PacketView& p) noexcept {
-  if (!c.snapshot.holds(flow.backend) || c.snapshot.backend(flow.backend).service != flow.service) {
+  const Snapshot& snapshot = c.selection.snapshot;
+  if (!snapshot.holds(flow.backend) || snapshot.backend(flow.backend).service != flow.service) {
     p.outcome = Outcome::kFragment;
     return;
   }
@@ -70,13 +70,13 @@ void release_held(const Context& c, Datagram& datagram) noexcept {
     if (held.bytes == nullptr) return;
     PacketView p = view_of(held);
     follow(c, datagram.flow(), p);
-    if (p.outcome == kPending) encap_one(c.snapshot, c.state, c.burst, p, c.now);
+    if (p.outcome == kPending) encap_one(c.selection.snapshot, c.state, c.burst, p, c.now);
     if (!send_copy(c.burst, p)) {
-      c.counters.fragments_lost.add(1);
+      c.selection.counters.fragments_lost.add(1);
       continue;
     }
-    c.counters.fragments_released.add(1);
-    BackendCounters& backend = c.counters.backend(p.backend);
+    c.selection.counters.fragments_released.add(1);
+    BackendCounters& backend = c.selection.counters.backend(p.backend);
     backend.packets.add(1);
     backend.bytes.add(p.ip_length);
   }
@@ -85,7 +85,7 @@ void release_held(const Context& c, Datagram& datagram) noexcept {
 void take_first(const Context& c, const Headers& headers, Datagram& datagram, PacketView& p) noexcept {
   FragmentCache& cache = *c.state.fragments;
   route_first(c, headers, p);
-  if (p.outcome != kPending) {
+  if (p.outcome != kPending && p.outcome != kWithHops) {
     cache.refuse(datagram);
     return;
   }
@@ -101,9 +101,9 @@ void wait(const Context& c, Datagram& datagram, PacketView& p) noexcept {
 
 }  // namespace
 
-void handle_fragment(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters, RareState& state,
-                     Burst& burst, PacketView& p, Nanoseconds now) noexcept {
-  const Context c{snapshot, flows, counters, state, burst, now};
+void handle_fragment(const Selection& selection, RareState& state, Burst& burst, PacketView& p,
+                     Nanoseconds now) noexcept {
+  const Context c{selection, state, burst, now};
   FragmentCache& cache = *state.fragments;
   const OddHeaders odd = parse_odd(p);
   const std::uint64_t lost = cache.lost();
@@ -126,7 +126,7 @@ void handle_fragment(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& 
       p.outcome = Outcome::kFragmentOverlap;
   }
   if (verdict == FragmentVerdict::kFirst || verdict == FragmentVerdict::kKnown) cache.finish(*datagram);
-  counters.fragments_lost.add(cache.lost() - lost);
+  selection.counters.fragments_lost.add(cache.lost() - lost);
 }
 
 void expire_fragments(LcoreCounters& counters, RareState& state, Nanoseconds now) noexcept {

@@ -57,7 +57,7 @@ void turn_round(PacketView& p) noexcept {
   p.outcome = Outcome::kAnswered;
 }
 
-void handle_icmp(const Snapshot& snapshot, const FlowTable& flows, RareState& state, PacketView& p,
+void handle_icmp(const Selection& selection, RareState& state, Burst& burst, PacketView& p,
                  Nanoseconds now) noexcept {
   const OddHeaders odd = parse_odd(p);
   const std::uint8_t type = p.data[kEthernet + odd.transport];
@@ -66,7 +66,7 @@ void handle_icmp(const Snapshot& snapshot, const FlowTable& flows, RareState& st
       answer_echo(state, odd, p, now);
       return;
     case Errand::kError:
-      forward_error(snapshot, flows, odd, p);
+      forward_error(selection, burst, odd, p);
       return;
     case Errand::kOther:
       p.outcome = Outcome::kIcmp;

@@ -4,21 +4,20 @@
 
 #include <cstdint>
 
-#include "dataplane/config/snapshot.h"
-#include "dataplane/flow/flow_table.h"
 #include "dataplane/pipeline/packet.h"
 #include "dataplane/pipeline/parse.h"
 #include "dataplane/pipeline/rare_state.h"
+#include "dataplane/pipeline/stages.h"
 #include "penstock/base/units.h"
 
 namespace penstock {
 
 inline constexpr std::uint8_t kAnswerTtl = 64;
 
-/// A packet with Aside::kIcmp. Afterwards its outcome is final, or it is kPending with a backend, or with
-/// Aside::kNat: an error about a flow of p.service, which dataplane/nat translates.
-[[gnu::cold]] void handle_icmp(const Snapshot& snapshot, const FlowTable& flows, RareState& state,
-                               PacketView& packet, Nanoseconds now) noexcept;
+/// A packet with Aside::kIcmp. Afterwards its outcome is final, or it is kPending or kWithHops with a
+/// backend, or kPending with Aside::kNat: an error about a flow of p.service, which dataplane/nat translates.
+[[gnu::cold]] void handle_icmp(const Selection& selection, RareState& state, Burst& burst, PacketView& packet,
+                               Nanoseconds now) noexcept;
 
 /// May the sender of this frame be answered? Not if either MAC address is a group's, nor unless the source
 /// is one host's: an answer must never go to many, nor to ourselves (RFC 1122, section 3.2.2; RFC 4443,
@@ -34,7 +33,7 @@ inline constexpr std::uint8_t kAnswerTtl = 64;
                                Nanoseconds now) noexcept;
 
 /// icmp_error.cc.
-[[gnu::cold]] void forward_error(const Snapshot& snapshot, const FlowTable& flows, const OddHeaders& headers,
+[[gnu::cold]] void forward_error(const Selection& selection, Burst& burst, const OddHeaders& headers,
                                  PacketView& packet) noexcept;
 
 }  // namespace penstock

@@ -91,8 +91,8 @@ bool needs_ports(const SpecialService& special, bool is_v6) noexcept {
 
 }  // namespace
 
-void forward_error(const Snapshot& snapshot, const FlowTable& flows, const OddHeaders& odd,
-                   PacketView& p) noexcept {
+void forward_error(const Selection& selection, Burst& burst, const OddHeaders& odd, PacketView& p) noexcept {
+  const Snapshot& snapshot = selection.snapshot;
   p.outcome = Outcome::kIcmpUnknownFlow;
   const std::uint32_t quoted = odd.transport + sizeof(IcmpHeader);
   const std::uint32_t readable = std::min(p.ip_length, p.length - kEthernet);
@@ -116,8 +116,8 @@ void forward_error(const Snapshot& snapshot, const FlowTable& flows, const OddHe
     p.outcome = Outcome::kIcmpUnknownFlow;
   } else if (odd.ttl <= 1) {
     p.outcome = Outcome::kTtlExpired;
-  } else if (p.aside == Aside::kNone) {
-    select_unnoticed(snapshot, flows, p);
+  } else if (p.aside == Aside::kNone || p.aside == Aside::kSeeksUdp) {
+    select_unnoticed(selection, burst, p);
   }
 }
 

@@ -91,16 +91,16 @@ void shorten(const Cut& cut, PacketView& p) noexcept {
 
 }  // namespace
 
-void send_in_fragments(const BackendRecord& record, Burst& burst, PacketView& p, RareState& state) noexcept {
-  const std::uint32_t outer_length = p.ip_length + record.overhead;
+void send_in_fragments(const Outer& outer, Burst& burst, PacketView& p, RareState& state) noexcept {
+  const std::uint32_t outer_length = p.ip_length + outer.overhead();
   p.outcome = Outcome::kTooBig;
   if (p.length < kEthernet + p.ip_length || outer_length > kLongest) return;
-  put_outer_headers(record, state, p);
+  put_outer_headers(outer, state, p);
   Cut cut{};
-  cut.is_v6 = record.has(BackendRecord::kOuterV6);
+  cut.is_v6 = outer.record.has(BackendRecord::kOuterV6);
   cut.link = p.length - outer_length;
   cut.ip = cut.is_v6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
-  cut.room = (record.mtu - cut.ip - (cut.is_v6 ? kFragmentHeader : 0)) / 8 * 8;
+  cut.room = (outer.record.mtu - cut.ip - (cut.is_v6 ? kFragmentHeader : 0)) / 8 * 8;
   cut.payload = outer_length - cut.ip;
   cut.id = state.next_outer_id++;
   if (cut.is_v6 && p.headroom < kFragmentHeader) {

@@ -9,19 +9,28 @@
 #include "dataplane/config/vip_classifier.h"
 #include "dataplane/flow/flow_table.h"
 #include "dataplane/stats/outcome.h"
+#include "penstock/abi/gue.h"
 
 namespace penstock {
 
 inline constexpr std::size_t kMaxBurst = 32;
 
-/// Bytes that the pipeline may overwrite in front of a packet: the widest outer headers (VXLAN over IPv6, two
-/// VLAN tags), rounded up to whole vector stores, less the Ethernet header that they replace. A packet with
-/// less ends as kNoHeadroom.
-inline constexpr std::uint32_t kRequiredHeadroom = 96 + 8 - 14;
+/// Hops that one packet carries at most.
+inline constexpr std::uint32_t kMaxHops = PENSTOCK_GUE_MAX_HOPS;
+
+/// Bytes that the pipeline may overwrite in front of a packet: the widest outer headers (GUE over IPv6 with
+/// its hops, two VLAN tags), rounded up to whole vector stores, less the Ethernet header that they replace. A
+/// packet with less ends as kNoHeadroom.
+inline constexpr std::uint32_t kRequiredHeadroom = 80 + kMaxHops * 16 + 8 - 14;
+static_assert(kRequiredHeadroom <= 128, "what DPDK leaves in front of a packet");
+
+/// A packet on its way that has a list in Burst::hop_lists, and is not among the live ones. Never counted.
+inline constexpr Outcome kWithHops = static_cast<Outcome>(kOutcomeCount + 1);
 
 /// Why a packet does not go through select with the others of its burst.
 enum class Aside : std::uint8_t {
   kNone,
+  kSeeksUdp,   // UDP with second chance: carries hops, whether its flow has an entry or not
   kDirect,     // its backend is known without the flow table: one-shot UDP, QUIC by connection ID
   kFragment,   // of IPv4 or IPv6
   kIcmp,       // echo request or error to a VIP
@@ -92,6 +101,13 @@ class FrameSource {
   ~FrameSource() = default;
 };
 
+/// The further backends that a packet's GUE header names (second_chance.h).
+struct HopList {
+  std::uint8_t packet;  // index into Burst::packets
+  std::uint8_t count;
+  std::array<BackendIndex, kMaxHops> backends;
+};
+
 inline constexpr std::size_t kMaxExtraFrames = 4 * kMaxBurst;
 
 /// Up to kMaxBurst packets. Lives as long as the worker and is reused: construct it once.
@@ -104,6 +120,10 @@ struct Burst {
   std::uint32_t live_count = 0;
   std::array<std::uint8_t, kMaxBurst> live;
   std::array<FlowLookup, kMaxBurst> lookups;
+
+  // The packets that leave with hops.
+  std::uint32_t hop_list_count = 0;
+  std::array<HopList, kMaxBurst> hop_lists;
 
   // The packets that went aside, in the order in which they came.
   std::uint32_t aside_count = 0;

@@ -7,10 +7,11 @@ namespace penstock {
 
 void Pipeline::run(const Snapshot& snapshot, Burst& burst, Nanoseconds now) noexcept {
   flows_.advance(tick_of(now));
+  const Selection selection{snapshot, flows_, counters_, reports_};
   classify(snapshot, flows_, burst);
-  select(snapshot, flows_, counters_, burst);
+  select(selection, burst);
   if (burst.aside_count != 0) [[unlikely]]
-    handle_aside(snapshot, flows_, counters_, rare_, burst, now);
+    handle_aside(selection, rare_, burst, now);
   if (rare_.fragments->held() != 0) [[unlikely]]
     expire_fragments(counters_, rare_, now);
   encap(snapshot, rare_, burst, now);
@@ -48,6 +49,10 @@ void Pipeline::account(const Burst& burst) noexcept {
     if (p.service != kNoServiceIndex) counters_.service(p.service).outcomes[outcome].add(1);
   }
   end_run();
+  for (std::uint32_t n = 0; n < burst.hop_list_count; ++n) {
+    if (burst.packets[burst.hop_lists[n].packet].outcome == Outcome::kForwarded)
+      counters_.second_chance.add(1);
+  }
   counters_.outcomes[static_cast<std::size_t>(Outcome::kForwarded)].add(forwarded);
   counters_.received.add(burst.count);
 }

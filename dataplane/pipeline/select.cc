@@ -1,6 +1,8 @@
 #include <array>
 #include <span>
 
+#include "dataplane/config/hop_candidates.h"
+#include "dataplane/pipeline/second_chance.h"
 #include "dataplane/pipeline/special.h"
 #include "dataplane/pipeline/stages.h"
 
@@ -8,37 +10,128 @@ namespace penstock {
 
 namespace {
 
-// May this packet go on to the backend that the flow table names? The entry may be older than the snapshot:
-// the backend gone, or (by a digest's false match) another service's. And a SYN begins a connection anew,
-// which a drained backend must not get even if it had the same 5-tuple before.
-bool stays(const Snapshot& s, const PacketView& p, BackendIndex backend) noexcept {
-  if (!s.holds(backend)) return false;  // kNoBackend, too
-  const BackendRecord& record = s.backend(backend);
-  return record.service == p.service &&
-         (p.kind != PacketKind::kSyn || record.has(BackendRecord::kTakesNewFlows));
+bool is_down(const Selection& x, BackendIndex backend) noexcept {
+  return x.reports.liveness != nullptr && x.reports.liveness->is_down(backend);
 }
 
-// The backend of a packet without a usable flow entry. Enters the flow.
-void choose(const Snapshot& s, FlowTable& flows, LcoreCounters& counters, PacketView& p) noexcept {
-  const ServiceRecord& service = s.service(p.service);
-  if (service.owners == nullptr) [[unlikely]] {
-    // An entry that named a removed backend would be refreshed for ever, beyond its index's quarantine.
-    flows.erase(p.hash);
-    p.outcome = Outcome::kNoBackendLeft;
-    return;
+bool takes_new_flows(const Selection& x, BackendIndex backend) noexcept {
+  return x.snapshot.backend(backend).has(BackendRecord::kTakesNewFlows) && !is_down(x, backend);
+}
+
+bool belongs(const Snapshot& s, const PacketView& p, BackendIndex backend) noexcept {
+  return s.holds(backend) && s.backend(backend).service == p.service;  // kNoBackend: no
+}
+
+// May this packet go on to the backend that the flow table names? The entry may be older than the snapshot:
+// the backend gone, or (by a digest's false match) another service's. And a SYN begins a connection anew,
+// which a drained or dead backend must not get even if it had the same 5-tuple before.
+bool stays(const Selection& x, const PacketView& p, BackendIndex backend) noexcept {
+  return belongs(x.snapshot, p, backend) && (p.kind != PacketKind::kSyn || takes_new_flows(x, backend));
+}
+
+// Draws in a row for a living backend. Of ten, nine dead, all miss once in a thousand times.
+constexpr std::uint32_t kDraws = 64;
+
+// The primary is dead: the alternate, another backend that packets of the flow would seek, or just another.
+[[gnu::cold, gnu::noinline]] BackendIndex avoid(const Selection& x, const ServiceRecord& service,
+                                                std::uint32_t slot, ServiceIndex index) noexcept {
+  const BackendIndex alternate = service.backends[service.table->alternate(slot)];
+  if (takes_new_flows(x, alternate)) return alternate;
+  if (service.hops != nullptr) {
+    const HopCandidates candidates = hop_candidates(x.snapshot, index, slot);
+    for (const BackendIndex candidate : candidates.all()) {
+      if (takes_new_flows(x, candidate)) return candidate;
+    }
   }
-  p.backend = service.backends[*service.slot(slot_hash(service, p))];
-  switch (flows.insert(p.hash, p.backend, p.kind, service.idle)) {
+  for (std::uint32_t n = 0; n < kDraws; ++n) {
+    const BackendIndex other = service.backends[service.table->draw(slot, n)];
+    if (!is_down(x, other)) return other;
+  }
+  return service.backends[service.owners[slot]];
+}
+
+// Where a flow begins. Precondition: the service has owners.
+BackendIndex first_backend(const Selection& x, const ServiceRecord& service, const PacketView& p) noexcept {
+  const std::uint32_t slot = slot_of(slot_hash(service, p), service.table_size);
+  const BackendIndex primary = service.backends[service.owners[slot]];
+  const bool begins = p.kind == PacketKind::kSyn || p.kind == PacketKind::kUdp;
+  if (!begins || !is_down(x, primary)) [[likely]]
+    return primary;
+  const BackendIndex other = avoid(x, service, slot, p.service);
+  if (other != primary) x.counters.avoided.add(1);
+  return other;
+}
+
+// Enters the flow, to p.backend.
+void enter(const Selection& x, PacketView& p) noexcept {
+  switch (x.flows.insert(p.hash, p.backend, p.kind, x.snapshot.service(p.service).idle)) {
     case InsertResult::kFull:
-      counters.flow_table_full.add(1);
+      x.counters.flow_table_full.add(1);
       p.new_flow = p.kind == PacketKind::kSyn;  // later packets come here as well: count the flow once
       break;
     case InsertResult::kIgnored:
-      flows.erase(p.hash);  // as above
+      // An entry that named a removed backend would be refreshed for ever, beyond its index's quarantine.
+      x.flows.erase(p.hash);
       break;
     default:
       p.new_flow = true;
   }
+}
+
+// By the slot, and entered.
+void begin(const Selection& x, PacketView& p) noexcept {
+  const ServiceRecord& service = x.snapshot.service(p.service);
+  if (service.owners == nullptr) [[unlikely]] {
+    x.flows.erase(p.hash);  // as above
+    p.outcome = Outcome::kNoBackendLeft;
+    return;
+  }
+  p.backend = first_backend(x, service, p);
+  enter(x, p);
+}
+
+BackendIndex foreign_backend(const Selection& x, const PacketView& p) noexcept {
+  if (x.reports.foreign == nullptr || x.reports.foreign->size() == 0) return kNoBackend;
+  const BackendIndex told = x.reports.foreign->find(p.hash);
+  return belongs(x.snapshot, p, told) ? told : kNoBackend;
+}
+
+// Another gateway knows the flow: from now on this one does, too.
+bool take_over(const Selection& x, PacketView& p) noexcept {
+  const BackendIndex told = foreign_backend(x, p);
+  if (told == kNoBackend) return false;
+  p.backend = told;
+  enter(x, p);
+  if (p.new_flow) x.counters.foreign_flows.add(1);
+  return true;
+}
+
+// A packet in the middle of a flow with second chance. Nobody here can know which of the candidates will take
+// it, so it is not entered, and the next one is sent in the same way. stale: an entry names a backend that
+// has gone.
+bool seek_backend(const Selection& x, Burst& b, PacketView& p, bool stale) noexcept {
+  switch (seek(x.snapshot, x.reports.liveness, b, p)) {
+    case Sought::kNobody:
+      return false;
+    case Sought::kOnlyOne:
+      if (!x.snapshot.backend(p.backend).has(BackendRecord::kTakesNewFlows)) break;
+      enter(x, p);
+      return true;
+    case Sought::kHops:
+      break;
+  }
+  if (stale) x.flows.erase(p.hash);
+  return true;
+}
+
+// The backend of a packet without a usable flow entry.
+void choose(const Selection& x, Burst& b, PacketView& p, bool stale) noexcept {
+  if (p.kind != PacketKind::kSyn) {
+    if (take_over(x, p)) return;
+    const bool middle = p.kind != PacketKind::kUdp;
+    if (middle && x.snapshot.service(p.service).hops != nullptr && seek_backend(x, b, p, stale)) return;
+  }
+  begin(x, p);
 }
 
 // What encap and account will read.
@@ -47,33 +140,44 @@ void prefetch_backend(const Snapshot& s, const LcoreCounters& counters, BackendI
   __builtin_prefetch(&counters.backend(backend), 1);
 }
 
+// What choose() will read.
+void prefetch_choice(const Selection& x, const PacketView& p) noexcept {
+  const ServiceRecord& service = x.snapshot.service(p.service);
+  if (service.owners != nullptr) __builtin_prefetch(service.slot(p.hash));
+  if (p.kind == PacketKind::kSyn) return;
+  if (x.reports.foreign != nullptr) x.reports.foreign->prefetch(p.hash);
+  if (service.hops == nullptr) return;
+  const std::uint32_t slot = slot_of(p.hash, service.table_size);
+  __builtin_prefetch(&service.hops->base_owners[slot]);
+  if (service.hops->history != nullptr) service.hops->history->prefetch(slot);
+}
+
 struct Misses {
   std::array<std::uint8_t, kMaxBurst> packets;
   std::uint32_t count = 0;
+  std::uint32_t stale = 0;  // bit n: packets[n] has an entry
 };
 
 // Hits get their backend; the others' Maglev slots are asked for.
-Misses take_hits(const Snapshot& s, const LcoreCounters& counters, Burst& b,
-                 std::span<const FlowLookup> lookups) noexcept {
+Misses take_hits(const Selection& x, Burst& b, std::span<const FlowLookup> lookups) noexcept {
   Misses misses;
   for (const FlowLookup& lookup : lookups) {
-    if (s.holds(lookup.backend)) prefetch_backend(s, counters, lookup.backend);
+    if (x.snapshot.holds(lookup.backend)) prefetch_backend(x.snapshot, x.counters, lookup.backend);
   }
   for (std::size_t n = 0; n < lookups.size(); ++n) {
     PacketView& p = b.packets[b.live[n]];
-    if (stays(s, p, lookups[n].backend)) {
+    if (stays(x, p, lookups[n].backend)) {
       p.backend = lookups[n].backend;
       continue;
     }
-    const ServiceRecord& service = s.service(p.service);
-    if (service.owners != nullptr) __builtin_prefetch(service.slot(p.hash));
+    prefetch_choice(x, p);
+    misses.stale |= std::uint32_t{lookups[n].backend != kNoBackend} << misses.count;
     misses.packets[misses.count++] = b.live[n];
   }
   return misses;
 }
 
-void take_misses(const Snapshot& s, FlowTable& flows, LcoreCounters& counters, Burst& b,
-                 const Misses& misses) noexcept {
+void take_misses(const Selection& x, Burst& b, const Misses& misses) noexcept {
   // Two packets of one new flow may share a burst: the second finds the entry of the first. One bit per hash
   // tells most packets that there was no first.
   std::uint64_t seen = 0;
@@ -81,19 +185,20 @@ void take_misses(const Snapshot& s, FlowTable& flows, LcoreCounters& counters, B
     PacketView& p = b.packets[misses.packets[n]];
     const std::uint64_t bit = std::uint64_t{1} << (p.hash & 63);
     if ((seen & bit) != 0) {
-      const BackendIndex found = flows.find_and_refresh(p.hash, p.kind, s.service(p.service).idle);
-      if (stays(s, p, found)) {
+      const BackendIndex found = x.flows.find_and_refresh(p.hash, p.kind, x.snapshot.service(p.service).idle);
+      if (stays(x, p, found)) {
         p.backend = found;
         continue;
       }
     }
     seen |= bit;
-    choose(s, flows, counters, p);
-    if (s.holds(p.backend)) prefetch_backend(s, counters, p.backend);
+    choose(x, b, p, (misses.stale >> n & 1) != 0);
+    if (x.snapshot.holds(p.backend)) prefetch_backend(x.snapshot, x.counters, p.backend);
   }
 }
 
-void drop_refused(Burst& b) noexcept {
+// The live packets are those that need nothing but their backend's headers.
+void drop_settled(Burst& b) noexcept {
   std::uint32_t live = 0;
   for (std::uint32_t n = 0; n < b.live_count; ++n) {
     const std::uint8_t i = b.live[n];
@@ -105,35 +210,42 @@ void drop_refused(Burst& b) noexcept {
 
 }  // namespace
 
-void select_one(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters, PacketView& p) noexcept {
-  const BackendIndex found = flows.find_and_refresh(p.hash, p.kind, snapshot.service(p.service).idle);
-  if (stays(snapshot, p, found)) {
+void select_one(const Selection& x, Burst& burst, PacketView& p) noexcept {
+  const BackendIndex found = x.flows.find_and_refresh(p.hash, p.kind, x.snapshot.service(p.service).idle);
+  if (stays(x, p, found)) {
     p.backend = found;
   } else {
-    choose(snapshot, flows, counters, p);
+    choose(x, burst, p, found != kNoBackend);
   }
+  if (p.aside == Aside::kSeeksUdp && p.outcome == kPending)
+    seek_and_return(x.snapshot, x.reports.liveness, burst, p);
 }
 
-void select_unnoticed(const Snapshot& snapshot, const FlowTable& flows, PacketView& p) noexcept {
-  const BackendIndex found = flows.find(p.hash);
-  const ServiceRecord& service = snapshot.service(p.service);
-  if (stays(snapshot, p, found)) {
-    p.backend = found;
-  } else if (service.owners != nullptr) {
+void select_unnoticed(const Selection& x, Burst& burst, PacketView& p) noexcept {
+  const ServiceRecord& service = x.snapshot.service(p.service);
+  p.backend = x.flows.find(p.hash);
+  if (!belongs(x.snapshot, p, p.backend)) p.backend = foreign_backend(x, p);
+  if (p.backend != kNoBackend && p.aside != Aside::kSeeksUdp) return;
+  if (p.backend == kNoBackend && service.owners != nullptr)
     p.backend = service.backends[*service.slot(slot_hash(service, p))];
-  } else {
+  if (p.aside == Aside::kSeeksUdp && p.backend != kNoBackend) {
+    seek_and_return(x.snapshot, x.reports.liveness, burst, p);
+  } else if (service.hops != nullptr) {
+    if (seek(x.snapshot, x.reports.liveness, burst, p) == Sought::kNobody)
+      p.outcome = Outcome::kNoBackendLeft;
+  } else if (p.backend == kNoBackend) {
     p.outcome = Outcome::kNoBackendLeft;
   }
 }
 
-void select(const Snapshot& snapshot, FlowTable& flows, LcoreCounters& counters, Burst& burst) noexcept {
+void select(const Selection& x, Burst& burst) noexcept {
   const std::span<FlowLookup> live(burst.lookups.data(), burst.live_count);
-  flows.find_bulk(live);
+  x.flows.find_bulk(live);
 
-  const Misses misses = take_hits(snapshot, counters, burst, live);
+  const Misses misses = take_hits(x, burst, live);
   if (misses.count != 0) {
-    take_misses(snapshot, flows, counters, burst, misses);
-    drop_refused(burst);
+    take_misses(x, burst, misses);
+    drop_settled(burst);
   }
 }
 

@@ -53,6 +53,7 @@ void classify_special(const Snapshot& snapshot, Headers headers, PacketView& pac
   const SpecialService& special = *snapshot.service(packet.service).special;
   hash_special(snapshot, headers, packet);
   if (special.nat) packet.aside = Aside::kNat;
+  if (special.seeks_udp) packet.aside = Aside::kSeeksUdp;
   if (special.quic != nullptr) {
     packet.backend = find_by_connection_id(snapshot, packet);
     if (packet.backend != kNoBackend) packet.aside = Aside::kDirect;

@@ -103,11 +103,10 @@ void tell_v6(PacketView& p, std::uint32_t mtu) noexcept {
 
 }  // namespace
 
-void too_big(const BackendRecord& record, Burst& burst, PacketView& p, RareState& state,
-             Nanoseconds now) noexcept {
+void too_big(const Outer& outer, Burst& burst, PacketView& p, RareState& state, Nanoseconds now) noexcept {
   const OddHeaders odd = parse_odd(p);
-  if (wants_fragments(record, p, odd)) {
-    send_in_fragments(record, burst, p, state);
+  if (wants_fragments(outer.record, p, odd)) {
+    send_in_fragments(outer, burst, p, state);
     return;
   }
   if (!may_tell(p, odd)) {
@@ -118,7 +117,7 @@ void too_big(const BackendRecord& record, Burst& burst, PacketView& p, RareState
     p.outcome = Outcome::kIcmpLimited;
     return;
   }
-  const std::uint32_t mtu = record.mtu - record.overhead;
+  const std::uint32_t mtu = outer.record.mtu - outer.overhead();
   if (p.is_v6) {
     tell_v6(p, std::max(mtu, kLeastMtuV6));
   } else {

@@ -14,10 +14,14 @@ namespace {
 constexpr const char* kWorldConfig = R"(
   epoch: 1 generation: 1 hash_key: "0123456789abcdef0123456789abcdef"
   services { id: "gue" vip: "203.0.113.10" protocol: TCP port: 80 encap: GUE
-    backends { id: "a" address: "10.0.0.1" weight: 1 } backends { id: "b" address: "2001:db8:be::1" weight: 1 } }
-  services { id: "gue-fragmenting" vip: "203.0.113.10" protocol: UDP port: 80 encap: GUE
+    backends { id: "a" address: "10.0.0.1" weight: 1 } backends { id: "b" address: "2001:db8:be::1" weight: 1 }
+    backends { id: "c" address: "10.0.0.3" weight: 1 } backends { id: "d" address: "2001:db8:be::3" weight: 1 }
+    backends { id: "e" address: "10.0.0.4" weight: 1 } backends { id: "f" address: "2001:db8:be::4" weight: 1 } }
+  services { id: "gue-fragmenting" vip: "203.0.113.10" protocol: UDP port: 80 encap: GUE second_chance: SECOND_CHANCE_TCP_AND_UDP
     forwarding { udp_checksum: true too_big: TOO_BIG_FRAGMENT }
-    backends { id: "a" address: "10.0.0.1" weight: 1 } backends { id: "b" address: "2001:db8:be::1" weight: 1 } }
+    backends { id: "a" address: "10.0.0.1" weight: 1 } backends { id: "b" address: "2001:db8:be::1" weight: 1 }
+    backends { id: "c" address: "10.0.0.3" weight: 1 } backends { id: "d" address: "2001:db8:be::3" weight: 1 }
+    backends { id: "e" address: "10.0.0.4" weight: 1 } backends { id: "f" address: "2001:db8:be::4" weight: 1 } }
   services { id: "ipip" vip: "203.0.113.10" protocol: TCP port: 81 encap: IPIP
     backends { id: "a" address: "10.0.0.1" weight: 1 } backends { id: "b" address: "2001:db8:be::1" weight: 1 } }
   services { id: "ipip-fragmenting" vip: "203.0.113.10" protocol: UDP port: 81 encap: IPIP
@@ -51,7 +55,9 @@ constexpr const char* kWorldConfig = R"(
     backends { id: "a" address: "10.0.0.1" weight: 1 } backends { id: "b" address: "2001:db8:be::1" weight: 1 } }
   services { id: "sticky" vip: "203.0.113.10" protocol: TCP port: 86 encap: GUE
     affinity { ipv4_prefix: 24 ipv6_prefix: 56 }
-    backends { id: "a" address: "10.0.0.1" weight: 1 } backends { id: "b" address: "2001:db8:be::1" weight: 1 } }
+    backends { id: "a" address: "10.0.0.1" weight: 1 } backends { id: "b" address: "2001:db8:be::1" weight: 1 }
+    backends { id: "c" address: "10.0.0.3" weight: 1 } backends { id: "d" address: "2001:db8:be::3" weight: 1 }
+    backends { id: "e" address: "10.0.0.4" weight: 1 } backends { id: "f" address: "2001:db8:be::4" weight: 1 } }
   services { id: "sctp" vip: "203.0.113.10" protocol: SCTP port: 87 encap: IPIP
     backends { id: "a" address: "10.0.0.1" weight: 1 } backends { id: "b" address: "2001:db8:be::1" weight: 1 } }
   services { id: "any" vip: "203.0.113.11" protocol: ANY_PROTOCOL encap: IPIP
@@ -65,7 +71,9 @@ constexpr const char* kWorldConfig = R"(
   services { id: "prefix" vip: "203.0.113.128/25" protocol: UDP port: 0 encap: GUE
     backends { id: "a" address: "10.0.0.1" weight: 1 } }
   services { id: "six-gue" vip: "2001:db8::10" protocol: TCP port: 80 encap: GUE
-    backends { id: "a" address: "10.0.0.1" weight: 1 } backends { id: "b" address: "2001:db8:be::1" weight: 1 } }
+    backends { id: "a" address: "10.0.0.1" weight: 1 } backends { id: "b" address: "2001:db8:be::1" weight: 1 }
+    backends { id: "c" address: "10.0.0.3" weight: 1 } backends { id: "d" address: "2001:db8:be::3" weight: 1 }
+    backends { id: "e" address: "10.0.0.4" weight: 1 } backends { id: "f" address: "2001:db8:be::4" weight: 1 } }
   services { id: "six-ipip" vip: "2001:db8::10" protocol: UDP port: 81 encap: IPIP
     forwarding { too_big: TOO_BIG_FRAGMENT }
     backends { id: "a" address: "10.0.0.1" weight: 1 } backends { id: "b" address: "2001:db8:be::1" weight: 1 } }
@@ -92,6 +100,7 @@ constexpr const char* kWorldConfig = R"(
 constexpr std::size_t kFlows = 256;
 constexpr std::uint32_t kServices = 64;
 constexpr std::uint32_t kBackends = 256;
+constexpr std::size_t kForeignFlows = 64;
 constexpr const char* kUnreachable = "10.0.0.99";
 
 IpAddr ip(const char* text) { return IpAddr::parse(text).value(); }
@@ -117,10 +126,22 @@ std::unique_ptr<const Snapshot> make_world() {
   require(validation.ok(), "the world is valid");
   // What the snapshot shares with its compiler lives on in the snapshot.
   Compiler compiler({ip("192.0.2.100"), ip("2001:db8:ff::100")});
-  auto snapshot =
-      compiler.compile(validation.document, next_hops(validation.document), Nanoseconds::from_seconds(1));
-  require(snapshot.ok(), "the world compiles");
-  return std::move(*snapshot);
+  Document document = validation.document;
+  const auto compile = [&] {
+    auto snapshot = compiler.compile(document, next_hops(document), Nanoseconds::from_seconds(1));
+    require(snapshot.ok(), "the world compiles");
+    return std::move(*snapshot);
+  };
+  // Slots change hands, so that hop lists grow long.
+  auto snapshot = compile();
+  for (std::size_t change = 0; change < 4; ++change) {
+    for (ServiceDocument& service : document.services) {
+      for (std::size_t n = 0; n < service.backends.size(); ++n)
+        service.backends[n].weight = n % 4 == change ? 9 : 1;
+    }
+    snapshot = compile();
+  }
+  return snapshot;
 }
 
 }  // namespace
@@ -140,7 +161,11 @@ Worker::Worker()
     : memory_(new (std::align_val_t{64}) std::byte[FlowTable::required_bytes(kFlows)]),
       flows_(make_flows()),
       counters_(kServices, kBackends),
-      pipeline_(flows_, counters_) {}
+      liveness_(kBackends),
+      foreign_(kForeignFlows),
+      pipeline_(flows_, counters_, {}, {&liveness_, &foreign_}) {
+  for (BackendIndex backend = 0; backend < kBackends; backend += 5) liveness_.set_down(backend, true);
+}
 
 FlowTable Worker::make_flows() {
   auto table = FlowTable::create({memory_.get(), FlowTable::required_bytes(kFlows)}, 1, tick_of(now_));

@@ -221,6 +221,19 @@ Samples new_flows(const Plan& plan, WorldShape shape, bool full) {
   return Samples(std::move(samples));
 }
 
+Samples middle(const Plan& plan, WorldShape shape, std::size_t flows) {
+  World world(shape);
+  Walk walk(flows);
+  PacketPool pool(aim_of(shape));
+  const Samples out = measure(plan, [&] {
+    pool.fill(world.burst, walk.next());
+    forward(world);
+  });
+  demand(world.counters.second_chance.read() == world.counters.received.read(), "a packet left without hops");
+  demand(world.flows->stats().size == 0, "a flow in its middle was entered");
+  return out;
+}
+
 FloodResult flood(const Plan& plan, std::size_t flows) {
   WorldShape shape;
   shape.flow_capacity = flows * 5 / 4;

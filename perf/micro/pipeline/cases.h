@@ -26,6 +26,9 @@ struct Plan {
 /// Every packet the SYN of a flow never seen. full: the table is full of other SYNs and each new one evicts.
 [[nodiscard]] Samples new_flows(const Plan& plan, WorldShape shape, bool full);
 
+/// Every packet in the middle of a flow never seen: sent with hops, and not entered. Exits if one is.
+[[nodiscard]] Samples middle(const Plan& plan, WorldShape shape, std::size_t flows);
+
 /// Bursts of established flows, timed by the TSC: alone, and each followed by a burst of a SYN flood.
 struct FloodResult {
   Samples alone_ns;

@@ -55,6 +55,15 @@ void add_new(Figures& figures, const Plan& plan) {
   figures.add("pipeline.gue.v6.new.full", new_flows(plan, kOthers[2].shape, true), "ns");
 }
 
+void add_middle(Figures& figures, const Plan& plan) {
+  WorldShape shape{.encap = Encap::kGue};
+  figures.add("pipeline.gue.v4.middle.unchanged", middle(plan, shape, 1'000'000), "ns", at_most(90));
+  shape.weight_changes = 5;
+  figures.add("pipeline.gue.v4.middle.changed", middle(plan, shape, 1'000'000), "ns", at_most(90));
+  shape.vip_v6 = shape.backend_v6 = true;
+  figures.add("pipeline.gue.v6.middle.changed", middle(plan, shape, 1'000'000), "ns");
+}
+
 void add_flood(Figures& figures, const Plan& plan) {
   const FloodResult result = flood(plan, 1'000'000);
   figures.add("pipeline.flood.established_alone.1M", result.alone_ns, "ns");
@@ -89,6 +98,7 @@ int main(int argc, char** argv) {
   figures.add("pipeline.stateless.1M", stateless(plan, 1'000'000), "ns");
   add_established(figures, plan, options.quick);
   add_new(figures, plan);
+  add_middle(figures, plan);
   add_flood(figures, plan);
   add_load(figures, plan);
   return figures.finish(options);

@@ -53,7 +53,17 @@ std::unique_ptr<const Snapshot> make_snapshot(const WorldShape& shape) {
     document.services.push_back(std::move(service));
   }
   Compiler compiler;
-  return must(compiler.compile(document, next_hops, Nanoseconds(1)));
+  auto snapshot = must(compiler.compile(document, next_hops, Nanoseconds(1)));
+  std::mt19937_64 random(11);
+  for (int change = 0; change < shape.weight_changes; ++change) {
+    ++document.generation;
+    for (ServiceDocument& service : document.services) {
+      for (BackendDocument& backend : service.backends)
+        backend.weight = 500 + static_cast<std::uint32_t>(random() % 1000);
+    }
+    snapshot = must(compiler.compile(document, next_hops, Nanoseconds(1)));
+  }
+  return snapshot;
 }
 
 }  // namespace
@@ -72,7 +82,7 @@ World::World(const WorldShape& shape)
 void World::clear_flows() {
   std::memset(flow_memory.bytes().data(), 0, flow_memory.bytes().size());
   flows = std::make_unique<FlowTable>(must(FlowTable::create(flow_memory.bytes(), 0, tick_of(now))));
-  pipeline = std::make_unique<Pipeline>(*flows, counters, rare);
+  pipeline = std::make_unique<Pipeline>(*flows, counters, rare, Reports{&liveness, &foreign});
 }
 
 PacketPool::PacketPool(const Aim& aim) : aim_(aim), memory_(kBuffers * kStride) {

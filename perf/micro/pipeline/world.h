@@ -21,6 +21,7 @@ struct WorldShape {
   int services = 1;
   int backends_each = 100;
   std::size_t flow_capacity = 1'000'000;
+  int weight_changes = 0;  // that the snapshot has behind it, all weights up to ±50 %
 };
 
 /// Snapshot, flow table on hugepages, counters and pipeline.
@@ -33,6 +34,8 @@ class World {
 
   Burst burst;
   RareSettings rare;
+  BackendLiveness liveness{kMaxBackendIndexes};
+  ForeignFlows foreign{1'000'000};  // empty
   std::unique_ptr<const Snapshot> snapshot;
   HugeMemory flow_memory;
   std::unique_ptr<FlowTable> flows;

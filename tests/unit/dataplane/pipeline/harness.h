@@ -74,12 +74,13 @@ struct Extra {
 
 class Harness {
  public:
-  explicit Harness(std::size_t flow_capacity = 4096, const RareSettings& rare = {})
+  explicit Harness(std::size_t flow_capacity = 4096, const RareSettings& rare = {},
+                   const Reports& reports = {})
       : memory_(FlowTable::required_bytes(flow_capacity)),
         flows_(make_table()),
         counters_(256, 4096),
         publisher_(quiescence_, std::vector<LcoreCounters*>{&counters_}),
-        pipeline_(flows_, counters_, rare),
+        pipeline_(flows_, counters_, rare, reports),
         compiler_(rare.nat.addresses) {
     document_.generation = 0;
     for (std::size_t i = 0; i < document_.hash_key.size(); ++i)

@@ -92,7 +92,7 @@ TEST(IcmpErrors, DoNotKeepASilentFlowAlive) {
     harness.now = harness.now + Nanoseconds::from_seconds(1);
     harness.run({error4(inner(from_vip(5)))});
   }
-  EXPECT_EQ(harness.run(packet().v4("198.51.100.7", "203.0.113.10").tcp(5, 80).ack()).new_flow, true);
+  EXPECT_TRUE(harness.run(packet().v4("198.51.100.7", "203.0.113.10").tcp(5, 80).syn()).new_flow);
 }
 
 struct Refused {

@@ -132,7 +132,7 @@ std::vector<Case> cases() {
       {"VIP, no next header", vip6().other(59, 0), Outcome::kNoSuchService},
 
       {"backend without a neighbour", vip4().tcp(1, 8080), Outcome::kNoNextHop},
-      {"service without a willing backend", vip4().tcp(1, 9090), Outcome::kNoBackendLeft},
+      {"service without a willing backend", vip4().tcp(1, 9090).syn(), Outcome::kNoBackendLeft},
       {"largest packet that fits", vip4().udp(1, 7).payload(1600 - 20 - 16 - 28), Outcome::kForwarded},
       {"a byte more, which may be fragmented", vip4().udp(1, 7).payload(1600 - 20 - 16 - 28 + 1),
        Outcome::kForwarded},
@@ -210,8 +210,8 @@ TEST(Outcomes, PacketWithoutHeadroomIsDroppedUnchanged) {
 TEST(Outcomes, EthernetPaddingIsNotForwarded) {
   Harness harness;
   harness.apply(services());
-  const Answer plain = harness.run(vip4().tcp(1, 80));
-  const Answer padded = harness.run(vip4().tcp(1, 80).pad_to(60));
+  const Answer plain = harness.run(vip4().tcp(1, 80).syn());
+  const Answer padded = harness.run(vip4().tcp(1, 80).syn().pad_to(60));
   EXPECT_EQ(padded.frame, plain.frame);
   EXPECT_EQ(padded.frame.size(), 14 + 20 + 16 + 40U);
 }
