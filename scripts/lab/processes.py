@@ -47,6 +47,9 @@ def start_dataplane(g: Host) -> None:
 
 def dataplane_command(g: Host) -> list[str]:
     nat = [word for source in topology.NAT_SOURCES[g.name] for word in ("--nat-source", source)]
+    # Answers to the sources of others may come here as well: their sessions are known by replication.
+    others = [source for name, pair in topology.NAT_SOURCES.items() if name != g.name for source in pair]
+    nat += [word for source in others for word in _optional("penstock-dataplane", "--nat-backup-source", source)]
     # sleep:50: two gateways, a router and three backends share two cores here; a gateway host would spin.
     return [*GATEWAY_PRIORITY, str(BIN / "penstock-dataplane"), "--port", "net_af_xdp0,iface=eth0",
             "--idle", "sleep:50", "--socket", str(_socket(g)), "--memory-mb", "128",
