@@ -11,6 +11,7 @@
 #include "dataplane/control/socket_lock.h"
 #include "dataplane/dpdk/engine.h"
 #include "dataplane/netlink/next_hop_monitor.h"
+#include "dataplane/probe/prober.h"
 #include "dataplane/restart/restart_state.h"
 #include "dataplane/settings.h"
 #include "dataplane/sync/replication.h"
@@ -68,9 +69,12 @@ NextHopSettings next_hop_settings(const DataplaneSettings& settings, const Engin
   return out;
 }
 
-EngineView view_of(const Engine& engine, Replication* replication) {
+EngineView view_of(const Engine& engine, Replication* replication, const BackendLiveness& liveness,
+                   const Prober* prober) {
   EngineView view;
   view.replication = replication;
+  view.liveness = &liveness;
+  if (prober != nullptr) view.probes = [prober] { return prober->counters(); };
   view.counters.assign(engine.counters().begin(), engine.counters().end());
   view.flows.assign(engine.flows().begin(), engine.flows().end());
   view.flow_origins = engine.flow_origins();
@@ -94,6 +98,12 @@ void follow_macs(const NextHopSettings& hops, const NextHopMonitor& monitor, Eng
     if (!mac) continue;
     if (auto set = engine.set_steering_mac(port.port, *mac); !set) spdlog::warn("{}", set.error().text());
   }
+}
+
+/// Null when the settings say so.
+Result<std::unique_ptr<Prober>> start_prober(const DataplaneSettings& settings, BackendLiveness& liveness) {
+  if (settings.probe_interval_ms == 0) return std::unique_ptr<Prober>();
+  return Prober::start(Nanoseconds::from_millis(settings.probe_interval_ms), liveness);
 }
 
 /// Blocks the signals in this thread and all that it starts, so that wait() alone receives them.
@@ -130,11 +140,16 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   if (!kept) return refuse(kept.error());
   RestartState* const state = kept->get();
   const auto replication = settings.sync ? std::make_unique<Replication>(*settings.sync) : nullptr;
+  BackendLiveness liveness(kMaxBackendIndexes);
   EngineSettings engine_settings = settings.engine;
+  engine_settings.reports.liveness = &liveness;
   if (replication) engine_settings.reports.foreign = &replication->foreign();
   auto opened = Engine::open(engine_settings, state);
   if (!opened) return refuse(opened.error());
   Engine& engine = **opened;
+  auto probing = start_prober(settings, liveness);
+  if (!probing) return refuse(probing.error());
+  Prober* const prober = probing->get();
 
   const NextHopSettings hops = next_hop_settings(settings, engine);
   auto monitoring = NextHopMonitor::open(hops);
@@ -153,6 +168,9 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
                          },
                          [&](const Document& document) {
                            if (replication) replication->follow(document.hash_key);
+                         },
+                         [prober](const Document& document, const Snapshot& snapshot) {
+                           if (prober != nullptr) prober->follow(make_probe_plan(document, snapshot));
                          }},
                         settings.engine.rare.nat.addresses,
                         state != nullptr ? state->names() : std::vector<NamedIndex>{});
@@ -169,7 +187,8 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
     if (!started) return refuse(started.error());
   }
   engine.run(publisher);
-  auto server = ControlServer::start(settings.socket, applier, view_of(engine, replication.get()));
+  auto server = ControlServer::start(settings.socket, applier,
+                                     view_of(engine, replication.get(), liveness, prober));
   if (!server) return refuse(server.error());
   spdlog::info("polling {} port(s) with {} worker(s), listening on {}", engine.ports().size(),
                engine.counters().size(), settings.socket);

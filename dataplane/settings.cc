@@ -183,6 +183,16 @@ void declare(CLI::App& app, Flags& flags, DataplaneSettings& out) {
   app.add_option("--buffers", out.engine.buffers_per_queue, "Packet buffers for each queue of each port")
       ->check(CLI::Range(kMinBuffers, kMaxBuffers))
       ->capture_default_str();
+  app.add_option(
+         "--probe-interval-ms", out.probe_interval_ms,
+         "How often each backend of GUE and IPIP services is asked whether it listens; 10-1000, 0 = never")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            const auto ms = number<std::uint32_t>(text, 0, 1000);
+            return ms && (*ms == 0 || *ms >= 10) ? "" : "'" + text + "' is neither 0 nor 10-1000";
+          },
+          ""))
+      ->capture_default_str();
   app.add_option("--nat-source", flags.nat_sources,
                  "An address of the gateway's own that NAT services send from; repeat for more and for IPv6")
       ->allow_extra_args(false)

@@ -37,6 +37,7 @@ struct StaticNextHopSetting {
 
 struct DataplaneSettings {
   EngineSettings engine;
+  std::uint32_t probe_interval_ms = 50;  // 0 = backends are not probed
   std::string socket = "/run/penstock/dataplane.sock";
   std::string flow_dir;       // empty: flows end with the process
   std::string instance;       // names the files in flow_dir; never empty with one

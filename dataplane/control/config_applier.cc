@@ -173,6 +173,7 @@ Status ConfigApplier::install(Document next) {
   }
   steered_ = wanted;
   adopt(std::move(next));
+  if (hooks_.installed) hooks_.installed(*running_, publisher_.current());
   return Ok{};
 }
 

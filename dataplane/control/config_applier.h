@@ -38,6 +38,9 @@ struct ApplierHooks {
   std::function<void(const IndexPool&)> keep_indexes = {};
   // Called when a configuration has come to run. May be empty.
   std::function<void(const Document&)> running = {};
+  // Called after a configuration was installed, under the applier's lock; not for new weights or next hops.
+  // May be empty.
+  std::function<void(const Document&, const Snapshot&)> installed = {};
 };
 
 class ConfigApplier {

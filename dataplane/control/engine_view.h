@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/config/backend_liveness.h"
 #include "dataplane/flow/flow_table.h"
+#include "dataplane/probe/probe_counters.h"
 #include "dataplane/stats/lcore_counters.h"
 #include "dataplane/sync/replication.h"
 #include "penstock/base/result.h"
@@ -32,6 +34,8 @@ struct EngineView {
   std::vector<const FlowTable*> flows;         // by lcore
   std::vector<std::string> flow_origins;       // by lcore: LcoreStats.flow_table; may be shorter
   std::function<std::vector<PortView>()> ports;
+  std::function<ProbeCounters()> probes = {};    // empty: this gateway does not probe
+  const BackendLiveness* liveness = nullptr;     // null: nobody looks
   std::function<Nanoseconds()> oldest_progress;  // age of the laggard worker's last completed poll
   Replication* replication = nullptr;            // null: off
 };

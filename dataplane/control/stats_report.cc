@@ -61,6 +61,19 @@ void report_lcores(const EngineView& engine, proto::DataplaneStats& out) {
   write_outcomes(totals, true, out);
 }
 
+proto::Liveness liveness_of(const EngineView& engine, BackendIndex backend) {
+  if (engine.liveness == nullptr) return proto::LIVENESS_UNKNOWN;
+  switch (engine.liveness->verdict(backend)) {
+    case BackendVerdict::kUnknown:
+      return proto::LIVENESS_UNKNOWN;
+    case BackendVerdict::kUp:
+      return proto::LIVENESS_UP;
+    case BackendVerdict::kDown:
+      return proto::LIVENESS_DOWN;
+  }
+  return proto::LIVENESS_UNKNOWN;
+}
+
 void report_backend(const Snapshot& snapshot, const EngineView& engine, const BackendDocument& backend,
                     BackendIndex index, proto::BackendStats& out) {
   std::uint64_t packets = 0;
@@ -76,6 +89,7 @@ void report_backend(const Snapshot& snapshot, const EngineView& engine, const Ba
   out.set_packets(packets);
   out.set_bytes(bytes);
   out.set_new_flows(new_flows);
+  out.set_liveness(liveness_of(engine, index));
   if (const auto mac = snapshot.backend(index).next_hop_mac()) out.set_next_hop(mac->text());
 }
 
@@ -92,6 +106,17 @@ void report_services(const Snapshot& snapshot, const EngineView& engine, proto::
                      *report.add_backends());
     }
   }
+}
+
+void report_probes(const EngineView& engine, proto::DataplaneStats& out) {
+  const ProbeCounters probes = engine.probes ? engine.probes() : ProbeCounters{};
+  auto& report = *out.mutable_probes();
+  report.set_sent(probes.sent);
+  report.set_answered(probes.answered);
+  report.set_refused_malformed(probes.refused_malformed);
+  report.set_refused_authentication(probes.refused_authentication);
+  report.set_refused_stale(probes.refused_stale);
+  report.set_refused_stranger(probes.refused_stranger);
 }
 
 void report_ports(const EngineView& engine, proto::DataplaneStats& out) {
@@ -122,6 +147,7 @@ void report_stats(const Snapshot& snapshot, const EngineView& engine, proto::Dat
   report_lcores(engine, out);
   report_services(snapshot, engine, out);
   report_ports(engine, out);
+  report_probes(engine, out);
 }
 
 proto::SyncState sync_state(SyncStage stage) {

@@ -1,0 +1,76 @@
+#include "dataplane/probe/liveness_judge.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace penstock {
+
+void LivenessJudge::publish(const Address& address, std::size_t service) {
+  BackendVerdict verdict = BackendVerdict::kUp;
+  if (!address.ever_answered) {
+    verdict = BackendVerdict::kUnknown;
+  } else if (address.silent || address.listeners[service] == Listener::kAbsent) {
+    verdict = BackendVerdict::kDown;
+  }
+  liveness_.set(address.services[service].backend, verdict);
+}
+
+void LivenessJudge::publish_all(const Address& address) {
+  for (std::size_t i = 0; i < address.services.size(); ++i) publish(address, i);
+}
+
+void LivenessJudge::follow(std::span<const ProbedAddress> addresses) {
+  std::map<IpAddr, Address> known;
+  std::map<BackendIndex, Listener> listeners;
+  for (std::size_t i = 0; i < order_.size(); ++i) {
+    Address& address = addresses_[i];
+    for (std::size_t j = 0; j < address.services.size(); ++j)
+      listeners[address.services[j].backend] = address.listeners[j];
+    known.emplace(order_[i], std::move(address));
+  }
+  order_.clear();
+  addresses_.clear();
+  for (const ProbedAddress& wanted : addresses) {
+    const auto found = known.find(wanted.address);
+    Address address = found != known.end() ? std::move(found->second) : Address{};
+    address.services = wanted.services;
+    address.listeners.assign(wanted.services.size(), Listener::kUnknown);
+    for (std::size_t i = 0; i < wanted.services.size(); ++i) {
+      const auto before = listeners.extract(wanted.services[i].backend);
+      if (!before.empty()) address.listeners[i] = before.mapped();
+    }
+    order_.push_back(wanted.address);
+    addresses_.push_back(std::move(address));
+  }
+  for (const auto& [gone, listener] : listeners) liveness_.set(gone, BackendVerdict::kUnknown);
+  for (const Address& address : addresses_) publish_all(address);
+}
+
+void LivenessJudge::answered(std::size_t position, std::size_t first, std::span<const Listener> listeners) {
+  Address& address = addresses_[position];
+  bool all_change = !std::exchange(address.ever_answered, true);
+  if (!std::exchange(address.answered, true)) {
+    address.silent_intervals = 0;
+    if (address.silent && ++address.answered_intervals >= kRiseIntervals) {
+      address.silent = false;
+      all_change = true;
+    }
+  }
+  const std::size_t end = std::min(first + listeners.size(), address.listeners.size());
+  for (std::size_t i = first; i < end; ++i) address.listeners[i] = listeners[i - first];
+  if (all_change) return publish_all(address);
+  for (std::size_t i = first; i < end; ++i) publish(address, i);
+}
+
+void LivenessJudge::interval_over(std::size_t position) {
+  Address& address = addresses_[position];
+  if (std::exchange(address.answered, false) || !address.ever_answered) return;
+  address.answered_intervals = 0;
+  if (address.silent || ++address.silent_intervals < kFallIntervals) return;
+  address.silent = true;
+  address.silent_intervals = 0;
+  publish_all(address);
+}
+
+}  // namespace penstock

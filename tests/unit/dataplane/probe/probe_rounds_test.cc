@@ -1,0 +1,299 @@
+// Who is asked when, what is believed, and when a backend is down or up again: to the interval, under a clock
+// of the test's own.
+#include "dataplane/probe/probe_rounds.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "tests/unit/dataplane/probe/fake_responder.h"
+
+namespace penstock {
+namespace {
+
+constexpr Nanoseconds kInterval = Nanoseconds::from_millis(50);
+constexpr Nanoseconds kMillisecond = Nanoseconds::from_millis(1);
+
+IpAddr address(int n) { return IpAddr::parse("10.0.31." + std::to_string(n)).value(); }
+ProbedService service(BackendIndex backend, std::uint16_t port) {
+  return {backend, {IpAddr::parse("203.0.113.10").value(), 6, port, 0, 0}};
+}
+
+class Rounds : public ::testing::Test {
+ protected:
+  /// One millisecond at a time: what is on its way arrives, then what is due is sent.
+  void run(unsigned milliseconds) {
+    for (unsigned i = 0; i < milliseconds; ++i) {
+      now_ = now_ + kMillisecond;
+      std::vector<std::pair<IpAddr, Bytes>> arriving;
+      arriving.swap(on_the_way_);
+      for (const auto& [from, bytes] : arriving) rounds_.receive(from, bytes, now_);
+      send();
+    }
+  }
+  void send() {
+    rounds_.send_due(now_, [this](const IpAddr& to, std::span<const std::uint8_t> datagram) {
+      sent_.push_back({to, now_, Bytes(datagram.begin(), datagram.end())});
+      const auto host = hosts_.find(to);
+      if (host == hosts_.end()) return;
+      if (auto reply = host->second.answer(datagram)) on_the_way_.emplace_back(to, std::move(*reply));
+    });
+  }
+  void follow(std::vector<ProbedAddress> addresses, std::uint8_t key = 1) {
+    rounds_.follow({std::move(addresses), key_of(key)}, now_);
+  }
+  [[nodiscard]] BackendVerdict verdict(BackendIndex backend) const { return liveness_.verdict(backend); }
+  /// Milliseconds until the backend has the verdict; 10,000 when that never happens.
+  unsigned until(BackendIndex backend, BackendVerdict wanted) {
+    for (unsigned ms = 0; ms < 10'000; ++ms) {
+      if (verdict(backend) == wanted) return ms;
+      run(1);
+    }
+    return 10'000;
+  }
+
+  struct Sent {
+    IpAddr to;
+    Nanoseconds at;
+    Bytes bytes;
+  };
+  BackendLiveness liveness_{100};
+  ProbeRounds rounds_{kInterval, liveness_, key_of(0x77)};
+  Nanoseconds now_ = Nanoseconds::from_seconds(1000);
+  std::map<IpAddr, FakeResponder> hosts_;
+  std::vector<Sent> sent_;
+  std::vector<std::pair<IpAddr, Bytes>> on_the_way_;
+};
+
+TEST_F(Rounds, EveryAddressIsAskedOnceAnIntervalSpreadOverIt) {
+  std::vector<ProbedAddress> addresses;
+  for (int i = 1; i <= 10; ++i)
+    addresses.push_back({address(i), {service(static_cast<BackendIndex>(i), 80)}});
+  follow(addresses);
+  run(499);
+  std::map<IpAddr, int> asked;
+  std::map<std::uint64_t, int> per_millisecond;
+  for (const Sent& s : sent_) {
+    ++asked[s.to];
+    EXPECT_LE(++per_millisecond[s.at.count()], 1) << "paced";
+  }
+  EXPECT_EQ(asked.size(), 10u);
+  for (const auto& [to, n] : asked) EXPECT_EQ(n, 10) << to.text();
+}
+
+TEST_F(Rounds, WhoNeverAnswersIsUnknownAndTakenForAlive) {
+  follow({{address(1), {service(1, 80)}}});
+  run(1000);
+  EXPECT_EQ(verdict(1), BackendVerdict::kUnknown);
+  EXPECT_FALSE(liveness_.is_down(1));
+}
+
+TEST_F(Rounds, NoListenerIsDownWithTheAnswerAndOneListenerIsUpWithTheAnswer) {
+  hosts_[address(1)] = {{key_of(1)}, {}};
+  follow({{address(1), {service(1, 80), service(2, 81)}}});
+  run(100);
+  EXPECT_EQ(verdict(1), BackendVerdict::kUp);
+  hosts_[address(1)].absent = {80};
+  EXPECT_LE(until(1, BackendVerdict::kDown), 51u) << "an interval and the way back";
+  EXPECT_EQ(verdict(2), BackendVerdict::kUp) << "the other service of that host is well";
+  hosts_[address(1)].absent = {};
+  EXPECT_LE(until(1, BackendVerdict::kUp), 51u);
+}
+
+TEST_F(Rounds, SilenceIsDownAfterThreeIntervalsExactly) {
+  hosts_[address(1)] = {{key_of(1)}, {}};
+  hosts_[address(2)] = {{key_of(1)}, {}};
+  follow({{address(1), {service(1, 80), service(2, 81)}}, {address(2), {service(3, 80)}}});
+  run(110);
+  hosts_.erase(address(1));
+  const std::size_t before = sent_.size();
+  const unsigned took = until(1, BackendVerdict::kDown);
+  std::vector<Nanoseconds> unanswered;
+  for (std::size_t i = before; i < sent_.size(); ++i) {
+    if (sent_[i].to == address(1)) unanswered.push_back(sent_[i].at);
+  }
+  ASSERT_EQ(unanswered.size(), 4u) << "three that went unanswered, and the one that ends the third interval";
+  EXPECT_EQ((unanswered.back() - unanswered.front()).count(), 3 * kInterval.count());
+  EXPECT_GT(took, 150u);
+  EXPECT_LE(took, 200u);
+  EXPECT_EQ(verdict(2), BackendVerdict::kDown) << "all of that address";
+  EXPECT_EQ(verdict(3), BackendVerdict::kUp) << "and of no other";
+}
+
+TEST_F(Rounds, TwoLostAnswersAreNoSilence) {
+  hosts_[address(1)] = {{key_of(1)}, {}};
+  follow({{address(1), {service(1, 80)}}});
+  run(110);
+  for (int cycle = 0; cycle < 20; ++cycle) {
+    hosts_.erase(address(1));
+    run(100);
+    EXPECT_EQ(verdict(1), BackendVerdict::kUp) << cycle;
+    hosts_[address(1)] = {{key_of(1)}, {}};
+    run(50);
+    EXPECT_EQ(verdict(1), BackendVerdict::kUp) << cycle;
+  }
+}
+
+TEST_F(Rounds, AfterSilenceTheSecondAnswerCounts) {
+  const FakeResponder well{{key_of(1)}, {}};
+  hosts_[address(1)] = well;
+  follow({{address(1), {service(1, 80)}}});
+  run(110);
+  hosts_.clear();
+  run(300);
+  ASSERT_EQ(verdict(1), BackendVerdict::kDown);
+  hosts_[address(1)] = well;
+  const auto answered = rounds_.counters().answered;
+  until(1, BackendVerdict::kUp);
+  EXPECT_EQ(rounds_.counters().answered, answered + 2);
+  hosts_.clear();
+  run(300);
+  ASSERT_EQ(verdict(1), BackendVerdict::kDown);
+  for (int i = 0; i < 5; ++i) {  // one answer and silence again is not enough
+    hosts_[address(1)] = well;
+    run(50);
+    hosts_.clear();
+    run(100);
+    EXPECT_EQ(verdict(1), BackendVerdict::kDown) << i;
+  }
+  hosts_[address(1)] = {{key_of(1)}, {80}};
+  run(200);
+  EXPECT_EQ(verdict(1), BackendVerdict::kDown) << "answering, but without a listener";
+}
+
+TEST_F(Rounds, APauseOfTheProberKillsNobody) {
+  hosts_[address(1)] = {{key_of(1)}, {}};
+  hosts_[address(2)] = {{key_of(1)}, {}};
+  follow({{address(1), {service(1, 80)}}, {address(2), {service(2, 80)}}});
+  run(200);
+  for (int pause = 0; pause < 50; ++pause) {
+    now_ = now_ + Nanoseconds::from_millis(60 + 97 * static_cast<std::uint64_t>(pause % 7));
+    const std::size_t before = sent_.size();
+    run(1);
+    EXPECT_LE(sent_.size() - before, 2u) << "what was missed is not caught up";
+    run(3);
+    ASSERT_EQ(verdict(1), BackendVerdict::kUp) << pause;
+    ASSERT_EQ(verdict(2), BackendVerdict::kUp) << pause;
+  }
+}
+
+TEST_F(Rounds, ForgedReplayedLateAndStrangeRepliesAreCountedAndNotBelieved) {
+  follow({{address(1), {service(1, 80)}}});
+  run(51);
+  ASSERT_FALSE(sent_.empty());
+  const FakeResponder host{{key_of(1)}, {80}};
+  const Bytes request = sent_.back().bytes;
+  const Bytes reply = host.answer(request).value();
+
+  rounds_.receive(address(2), reply, now_);
+  EXPECT_EQ(rounds_.counters().refused_stranger, 1u);
+  Bytes forged = reply;
+  forged[kMessageAt + sizeof(probe_header) + offsetof(probe_service, listener)] = PENSTOCK_PROBE_PRESENT;
+  rounds_.receive(address(1), forged, now_);
+  seal(key_of(9), forged);
+  rounds_.receive(address(1), forged, now_);
+  EXPECT_EQ(rounds_.counters().refused_authentication, 2u);
+  rounds_.receive(address(1), request, now_);
+  rounds_.receive(address(1), Bytes{1, 2, 3}, now_);
+  EXPECT_EQ(rounds_.counters().refused_malformed, 2u);
+  Bytes invented = reply;
+  invented[kMessageAt + offsetof(probe_header, nonce)] ^= 1;
+  seal(key_of(1), invented);
+  rounds_.receive(address(1), invented, now_);
+  EXPECT_EQ(rounds_.counters().refused_stale, 1u);
+  EXPECT_EQ(verdict(1), BackendVerdict::kUnknown) << "nothing of that was believed";
+
+  rounds_.receive(address(1), reply, now_);
+  EXPECT_EQ(rounds_.counters().answered, 1u);
+  EXPECT_EQ(verdict(1), BackendVerdict::kDown);
+  rounds_.receive(address(1), reply, now_);
+  EXPECT_EQ(rounds_.counters().refused_stale, 2u) << "a replay";
+
+  run(50);
+  const Bytes late = host.answer(sent_.back().bytes).value();
+  now_ = now_ + Nanoseconds(kInterval.count() * (kReplyIntervals + 1));
+  rounds_.receive(address(1), late, now_);
+  EXPECT_EQ(rounds_.counters().refused_stale, 3u) << "too late";
+}
+
+TEST_F(Rounds, ManyServicesOfAnAddressAreAskedInSeveralRequests) {
+  std::vector<ProbedService> services;
+  for (BackendIndex i = 0; i < 20; ++i) services.push_back(service(i, static_cast<std::uint16_t>(8000 + i)));
+  hosts_[address(1)] = {{key_of(1)}, {8007, 8008, 8019}};
+  follow({{address(1), services}});
+  run(53);
+  EXPECT_EQ(sent_.size(), 6u) << "20 = 8 + 8 + 4, twice";
+  for (BackendIndex i = 0; i < 20; ++i) {
+    const bool absent = i == 7 || i == 8 || i == 19;
+    EXPECT_EQ(verdict(i), absent ? BackendVerdict::kDown : BackendVerdict::kUp) << i;
+  }
+}
+
+TEST_F(Rounds, ANewKeyLosesNobodyWhicheverSideHearsOfItFirst) {
+  const std::vector<ProbedAddress> plan = {{address(1), {service(1, 80)}}};
+  hosts_[address(1)] = {{key_of(1)}, {}};
+  follow(plan);
+  run(110);
+  follow(plan, 2);  // this gateway first
+  for (int i = 0; i < 20; ++i) {
+    run(50);
+    ASSERT_EQ(verdict(1), BackendVerdict::kUp);
+  }
+  hosts_[address(1)].keys = {key_of(2), key_of(1)};
+  run(200);
+  EXPECT_EQ(verdict(1), BackendVerdict::kUp);
+  const std::size_t before = sent_.size();
+  run(500);
+  EXPECT_EQ(sent_.size() - before, 10u) << "under the new key alone";
+  hosts_[address(1)].keys = {key_of(3), key_of(2)};  // the host first
+  run(500);
+  EXPECT_EQ(verdict(1), BackendVerdict::kUp);
+  follow(plan, 3);
+  run(500);
+  EXPECT_EQ(verdict(1), BackendVerdict::kUp);
+}
+
+TEST_F(Rounds, AnOldKeyIsGivenUpAfterAMinute) {
+  hosts_[address(1)] = {{key_of(1)}, {}};
+  follow({{address(1), {service(1, 80)}}});
+  run(110);
+  follow({{address(1), {service(1, 80)}}}, 2);
+  run(59'000);
+  EXPECT_EQ(verdict(1), BackendVerdict::kUp);
+  run(2'000);
+  EXPECT_EQ(verdict(1), BackendVerdict::kDown);
+}
+
+TEST_F(Rounds, AChangeOfThePlanKeepsWhatIsKnownAndForgetsWhatIsGone) {
+  hosts_[address(1)] = {{key_of(1)}, {80}};
+  hosts_[address(2)] = {{key_of(1)}, {80}};
+  follow({{address(1), {service(1, 80)}}, {address(2), {service(2, 80)}}});
+  run(110);
+  ASSERT_EQ(verdict(1), BackendVerdict::kDown);
+  ASSERT_EQ(verdict(2), BackendVerdict::kDown);
+  follow({{address(1), {service(3, 81), service(1, 80)}}});
+  EXPECT_EQ(verdict(1), BackendVerdict::kDown) << "known before";
+  EXPECT_EQ(verdict(3), BackendVerdict::kUp) << "new, on a host that lives";
+  EXPECT_EQ(verdict(2), BackendVerdict::kUnknown) << "its index may name another backend now";
+  run(110);
+  EXPECT_EQ(verdict(2), BackendVerdict::kUnknown);
+  EXPECT_EQ(verdict(1), BackendVerdict::kDown);
+  follow({});
+  EXPECT_FALSE(rounds_.next_due());
+  EXPECT_EQ(verdict(1), BackendVerdict::kUnknown);
+}
+
+TEST_F(Rounds, DeadHostsAreFoundWhileTheConfigurationKeepsChanging) {
+  hosts_[address(1)] = {{key_of(1)}, {}};
+  follow({{address(1), {service(1, 80)}}});
+  run(110);
+  hosts_.clear();
+  for (int i = 0; i < 15; ++i) {  // every 20 ms, faster than the interval; the addresses stay
+    follow({{address(1), {service(1, 80)}}});
+    run(20);
+  }
+  EXPECT_EQ(verdict(1), BackendVerdict::kDown);
+}
+
+}  // namespace
+}  // namespace penstock
