@@ -100,15 +100,18 @@ inline Bytes framed(const Bytes& packet) {
 }
 
 /// The frame in which a gateway at `from` sends `inner` to `to`, with these further hops (of to's family).
+/// `padding`: 32-bit words of private data behind them.
 inline Bytes gue_frame(const std::string& from, const std::string& to, const Bytes& inner,
-                       const std::vector<std::string>& hops = {}, std::uint8_t next_hop = 0) {
+                       const std::vector<std::string>& hops = {}, std::uint8_t next_hop = 0,
+                       std::size_t padding = 0) {
   Bytes gue;
   const bool v6 = to.find(':') != std::string::npos;
-  const std::size_t words = 1 + hops.size() * (v6 ? 4 : 1);
+  const std::size_t words = 1 + hops.size() * (v6 ? 4 : 1) + padding;
   append(gue, {static_cast<std::uint8_t>(words), static_cast<std::uint8_t>(inner[0] >> 4 == 6 ? 41 : 4), 0, 0,
                0, static_cast<std::uint8_t>(v6 ? PENSTOCK_GUE_HOPS_IPV6 : PENSTOCK_GUE_HOPS_IPV4), next_hop,
                static_cast<std::uint8_t>(hops.size())});
   for (const std::string& hop : hops) append(gue, bytes_of(hop));
+  gue.resize(gue.size() + 4 * padding);
   append(gue, inner);
   return framed(udp_packet(from, 50123, to, PENSTOCK_GUE_PORT, gue));
 }
