@@ -3,6 +3,7 @@
 // 8326).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -33,6 +34,13 @@ inline constexpr std::uint32_t kDrainedMetric = 70'000;
   if (metric == kDrainedMetric) return Announcement{0, true};
   if (metric < 1 || metric > 65'536) return std::nullopt;
   return Announcement{static_cast<std::uint16_t>(metric - 1), false};
+}
+
+/// Whether both mean the same routes: the MED of a drained VIP is in none.
+[[nodiscard]] inline bool same_routes(const Announcements& a, const Announcements& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    return x.first == y.first && route_metric(x.second) == route_metric(y.second);
+  });
 }
 
 }  // namespace penstock

@@ -32,6 +32,8 @@ class ChildProcess {
   /// Nothing while it runs. Waits for output or the end, at most this long; zero: not at all.
   std::optional<Exit> wait(std::chrono::milliseconds longest);
   void kill();
+  /// Lets it run on by itself.
+  void abandon() { pid_ = -1; }
 
  private:
   ChildProcess(pid_t pid, int output) : pid_(pid), output_fd_(output) {}

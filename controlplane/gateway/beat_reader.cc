@@ -23,7 +23,8 @@ namespace {
 using namespace std::chrono_literals;
 constexpr auto kPause = 20ms;  // between two attempts
 
-/// Whether the kernel has nobody to connect us to. A full backlog or a missing permission is no such verdict.
+}  // namespace
+
 bool nobody_listens(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -36,8 +37,6 @@ bool nobody_listens(const std::string& path) {
   close(fd);
   return reason == ECONNREFUSED || reason == ENOENT;
 }
-
-}  // namespace
 
 struct BeatReader::Stream {
   std::string socket_path;

@@ -14,6 +14,9 @@
 
 namespace penstock {
 
+/// Whether the kernel has nobody to connect us to. A full backlog or a missing permission is no such verdict.
+bool nobody_listens(const std::string& socket_path);
+
 class BeatReader {
  public:
   /// Called in the reader's thread; must return at once.

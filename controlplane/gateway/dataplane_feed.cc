@@ -211,7 +211,7 @@ void DataplaneFeed::settle(const proto::DataplaneConfig& config) {
   save();
   if (Settled now(id, orders_->SerializeAsString()); told_ != now) {
     told_ = std::move(now);
-    outputs_.settled(eligible_vips(*accepted_), *orders_);
+    outputs_.settled(eligible_vips(*accepted_), *orders_, id);
   }
   if (refused_ || !std::exchange(answer_due_, false)) return;
   proto::ApplyConfigResponse answer;

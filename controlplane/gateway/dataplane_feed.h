@@ -34,9 +34,9 @@ class DataplaneFeed {
   struct Outputs {
     std::function<void(const proto::ApplyConfigResponse&)>
         report;  // the answer to each directive, for the control plane
-    /// The VIPs that the running configuration gives a reason to announce, and the newest directive (without
-    /// its configuration), whenever one of them changes.
-    std::function<void(std::set<VipPrefix>, const proto::GatewayDirective& orders)> settled;
+    /// The VIPs that the running configuration gives a reason to announce, the newest directive without its
+    /// configuration, and which configuration runs; whenever one of them changes.
+    std::function<void(std::set<VipPrefix>, const proto::GatewayDirective& orders, ConfigId)> settled;
   };
 
   /// Loads the last good directive and starts the thread. dataplane and last_good outlive the feed.

@@ -17,9 +17,12 @@ Gateway::Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> route
     : last_good_(options.state_dir),
       feed_client_(options.dataplane_socket),
       stats_client_(options.dataplane_socket),
+      conductor_client_(options.dataplane_socket),
       routing_(std::move(daemon)),
       guard_(options.timing, std::move(routes),
              [this](const Announcements& announced) { routing_.set_announced(announced); }),
+      conductor_({.state_dir = options.state_dir, .restart_command = options.restart_command}, guard_,
+                 conductor_client_),
       session_(options.session,
                {.on_directive = [this](auto directive) { feed_.submit(std::move(directive)); },
                 .status = [this] { return status(); },
@@ -27,10 +30,9 @@ Gateway::Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> route
       feed_(feed_client_, last_good_,
             {.report = [this](const auto& applied) { session_.report(applied); },
              .settled =
-                 [this](const auto& vips, const auto& orders) {
+                 [this](auto vips, const auto& orders, ConfigId running) {
                    routing_.set_link(link_policy(orders.policy()));
-                   const auto mode = orders.announce() ? AnnounceMode::kNormal : AnnounceMode::kWithdrawn;
-                   guard_.set_wanted(plan_announcements(vips, orders.policy(), mode));
+                   conductor_.set_orders(std::move(vips), orders, running);
                  }}),
       beats_(options.dataplane_socket,
              static_cast<std::uint32_t>(options.timing.heartbeat_interval.count() / 1'000'000),
@@ -64,6 +66,9 @@ proto::GatewayStatus Gateway::status() {
     announced.set_med(how.med);
     announced.set_drained(how.drained);
   }
+  const Conductor::Report report = conductor_.report();
+  *out.mutable_drain() = report.drain;
+  *out.mutable_upgrade() = report.upgrade;
   out.set_routing_error(routing_.error());
   if (!guard.beating) return out;
   if (auto stats = stats_client_.stats(kStatsDeadline)) *out.mutable_stats() = std::move(*stats);

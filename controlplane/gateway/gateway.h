@@ -1,10 +1,12 @@
 // The parts of penstock-gateway put together, so that main() has only a command line to read and tests can
 // run the whole.
 //
-//   control plane ⇄ ControlSession ─directive─► DataplaneFeed ─config─► dataplane
-//                                                   │ VIPs                 │ beats
-//                                                   └──────► Guard ◄───────┘
-//                                                              └─► VipRoutes ─► kernel
+//   control plane ⇄ ControlSession ─directive─► DataplaneFeed ─config, peers─► dataplane
+//                                                   │ VIPs, orders                │ beats
+//                                               Conductor ─VIPs wanted─► Guard ◄──┘
+//                                                                          ├─► VipRoutes ─► kernel
+//                                                                          └─► RoutingWorker ─► routing
+//                                                                          daemon
 #pragma once
 
 #include <memory>
@@ -14,6 +16,7 @@
 #include "controlplane/announce/routing_worker.h"
 #include "controlplane/announce/vip_routes.h"
 #include "controlplane/gateway/beat_reader.h"
+#include "controlplane/gateway/conductor.h"
 #include "controlplane/gateway/control_session.h"
 #include "controlplane/gateway/dataplane_client.h"
 #include "controlplane/gateway/dataplane_feed.h"
@@ -26,6 +29,7 @@ struct GatewayOptions {
   ControlSession::Options session;
   std::string dataplane_socket = "/run/penstock/dataplane.sock";
   std::string state_dir = "/var/lib/penstock/gateway";
+  std::vector<std::string> restart_command;  // of the dataplane, for upgrades; empty: none
   GuardTiming timing;
 };
 
@@ -51,8 +55,10 @@ class Gateway {
   LastGood last_good_;
   DataplaneClient feed_client_;
   DataplaneClient stats_client_;
+  DataplaneClient conductor_client_;
   RoutingWorker routing_;
   Guard guard_;
+  Conductor conductor_;
   // The session and the feed call each other: the session is made first, started last and stopped first.
   ControlSession session_;
   DataplaneFeed feed_;

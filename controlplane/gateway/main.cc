@@ -3,14 +3,18 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <iterator>
+#include <sstream>
 #include <string>
 
 #include "controlplane/announce/vip_routes.h"
 #include "controlplane/gateway/gateway.h"
 #include "controlplane/gateway/state_lock.h"
+#include "controlplane/gateway/withdrawal.h"
 #include "penstock/base/exit_code.h"
 #include "penstock/config/limits.h"
 #include "penstock/process/settings.h"
@@ -25,6 +29,8 @@ struct Flags {
   GatewayOptions gateway;
   VipRouteOptions routes;
   RoutingOptions routing;
+  std::string withdraw;  // empty: run
+  std::string restart_command;
   unsigned route_protocol = 99;
   unsigned heartbeat_interval_ms = 20;
   unsigned heartbeat_timeout_ms = 100;
@@ -32,7 +38,11 @@ struct Flags {
   TlsFiles tls;
 
   void add_to(CLI::App& app) {
-    app.add_option("--id", id, "Name of this gateway, unique in the fleet")->required();
+    app.add_option("--id", id, "Name of this gateway, unique in the fleet; not needed with --withdraw");
+    app.add_option("--withdraw", withdraw,
+                   "Delete this host's VIP routes and exit: always, or unless the dataplane forwards "
+                   "(unless-forwarding)")
+        ->check(CLI::IsMember({"always", "unless-forwarding"}));
     app.add_option("--controlplane", controlplane, "Control plane, HOST:PORT")->capture_default_str();
     app.add_option("--dataplane-socket", gateway.dataplane_socket, "Unix socket of the dataplane")
         ->capture_default_str();
@@ -61,6 +71,9 @@ struct Flags {
         ->capture_default_str();
     app.add_option("--sync-address", gateway.session.sync_address,
                    "HOST:PORT at which the dataplane takes flows from its peers, as given to the dataplane");
+    app.add_option("--restart-command", restart_command,
+                   "How an upgrade restarts the dataplane, run without a shell: \"systemctl restart "
+                   "penstock-dataplane\"");
     add_routing_to(app);
     tls.add_to(app);
   }
@@ -81,6 +94,8 @@ struct Flags {
 
   /// What single flags cannot say about themselves.
   Status finish() {
+    routes.protocol = static_cast<std::uint8_t>(route_protocol);
+    if (!withdraw.empty()) return Ok{};
     if (!is_valid_id(id.data(), id.size())) {
       return invalid("--id",
                      "'" + id + "' is not lower-case letters, digits and inner hyphens, 1–63 characters");
@@ -94,10 +109,11 @@ struct Flags {
     }
     auto credentials = client_credentials(controlplane, tls);
     if (!credentials) return credentials.error();
-    routes.protocol = static_cast<std::uint8_t>(route_protocol);
     gateway.timing.heartbeat_interval = Nanoseconds::from_millis(heartbeat_interval_ms);
     gateway.timing.heartbeat_timeout = Nanoseconds::from_millis(heartbeat_timeout_ms);
     gateway.timing.hold = Nanoseconds::from_millis(hold_ms);
+    std::istringstream words(restart_command);
+    gateway.restart_command.assign(std::istream_iterator<std::string>(words), {});
     gateway.session.gateway = id;
     gateway.session.target = controlplane;
     gateway.session.credentials = *credentials;
@@ -125,6 +141,23 @@ void serve(Gateway& gateway, const sigset_t& signals) {
   while (sigtimedwait(&signals, nullptr, &slice) < 0) log_events(gateway);
 }
 
+/// What a supervisor runs after a process was killed: this one, or the dataplane.
+int withdraw(const Flags& flags, VipRoutes& routes, RoutingDaemon& daemon) {
+  if (flags.withdraw == "unless-forwarding" &&
+      dataplane_forwards(flags.gateway.dataplane_socket, std::chrono::milliseconds(300))) {
+    spdlog::info("the dataplane forwards: the VIP routes stay");
+    return kExitOk;
+  }
+  auto change = withdraw_everything(routes, daemon);
+  if (!change) return stop_with(kExitUnavailable, change.error());
+  spdlog::info("no VIP is announced, {} routes deleted", change->deleted);
+  return kExitOk;
+}
+
+int exit_code(const Error& error) {
+  return error.code == ErrorCode::kPermissionDenied ? kExitNoPermission : kExitUnavailable;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Feeds the local dataplane, announces its VIPs and withdraws them when it stops",
                "penstock-gateway"};
@@ -142,18 +175,17 @@ int run(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 
+  auto daemon = make_routing_daemon(flags.routing);
+  if (!daemon) return stop_with(kExitUsage, daemon.error());
+  auto routes = VipRoutes::open(flags.routes);
+  if (!routes) return stop_with(exit_code(routes.error()), routes.error());
+  if (!flags.withdraw.empty()) return withdraw(flags, **routes, **daemon);
+
   auto lock = StateLock::acquire(flags.gateway.state_dir);
   if (!lock) {
     const bool taken = lock.error().code == ErrorCode::kAlreadyExists;
     return stop_with(taken ? kExitTempFail : kExitUnavailable, lock.error());
   }
-  auto routes = VipRoutes::open(flags.routes);
-  if (!routes) {
-    const bool forbidden = routes.error().code == ErrorCode::kPermissionDenied;
-    return stop_with(forbidden ? kExitNoPermission : kExitUnavailable, routes.error());
-  }
-  auto daemon = make_routing_daemon(flags.routing);
-  if (!daemon) return stop_with(kExitUsage, daemon.error());
   Gateway gateway(flags.gateway, std::move(*routes), std::move(*daemon));
   spdlog::info("gateway {} started: control plane {}, dataplane {}", flags.id, flags.controlplane,
                flags.gateway.dataplane_socket);

@@ -24,20 +24,20 @@ class DataplaneFeedTest : public ::testing::Test {
  protected:
   void start_feed() {
     client_ = std::make_unique<DataplaneClient>(socket_);
-    feed_ =
-        std::make_unique<DataplaneFeed>(*client_, last_good_,
-                                        DataplaneFeed::Outputs{.report =
-                                                                   [this](const auto& applied) {
-                                                                     const std::lock_guard lock(mutex_);
-                                                                     reports_.push_back(applied);
-                                                                   },
-                                                               .settled =
-                                                                   [this](auto vips, const auto& orders) {
-                                                                     const std::lock_guard lock(mutex_);
-                                                                     if (!orders.announce()) vips.clear();
-                                                                     announced_.push_back(std::move(vips));
-                                                                     orders_ = orders;
-                                                                   }});
+    feed_ = std::make_unique<DataplaneFeed>(
+        *client_, last_good_,
+        DataplaneFeed::Outputs{.report =
+                                   [this](const auto& applied) {
+                                     const std::lock_guard lock(mutex_);
+                                     reports_.push_back(applied);
+                                   },
+                               .settled =
+                                   [this](auto vips, const auto& orders, ConfigId) {
+                                     const std::lock_guard lock(mutex_);
+                                     if (!orders.announce()) vips.clear();
+                                     announced_.push_back(std::move(vips));
+                                     orders_ = orders;
+                                   }});
   }
   void start_dataplane(ConfigId running = {}) {
     dataplane_.reset();

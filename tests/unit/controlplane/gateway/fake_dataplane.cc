@@ -51,6 +51,14 @@ grpc::Status FakeDataplane::GetStats(grpc::ServerContext*, const proto::GetStats
   response->set_epoch(running_.epoch);
   response->set_generation(running_.generation);
   response->set_received_packets(42);
+  response->set_uptime_ns(static_cast<std::uint64_t>(
+      std::chrono::nanoseconds(std::chrono::steady_clock::now() - began_).count()));
+  auto* service = response->add_services();
+  service->set_service("web");
+  service->add_outcomes()->set_packets(packets_);
+  auto* backend = service->add_backends();
+  backend->set_flows(3);
+  backend->set_next_hop("02:00:00:00:00:01");
   return grpc::Status::OK;
 }
 

@@ -5,6 +5,8 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -29,6 +31,8 @@ class FakeDataplane final : public proto::Dataplane::Service {
   /// Ends the heartbeat streams that are open now; the server goes on.
   void break_streams() { ++breaks_; }
   [[nodiscard]] int streams() const { return streams_; }
+  /// Packets for the VIP so far.
+  void set_packets(std::uint64_t packets) { packets_ = packets; }
   void set_sync(proto::SyncState state) { sync_ = state; }
   [[nodiscard]] ConfigId running() const;
   /// Every configuration that was handed in, accepted or not.
@@ -50,6 +54,8 @@ class FakeDataplane final : public proto::Dataplane::Service {
   Verdict verdict_;
   std::vector<proto::DataplaneConfig> applied_;
   std::vector<std::pair<std::vector<std::string>, std::size_t>> peers_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::atomic<std::uint64_t> packets_{0};
   std::atomic<bool> beating_{true};
   std::atomic<int> breaks_{0};
   std::atomic<int> streams_{0};  // ever opened

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -96,6 +97,10 @@ class GatewayTest : public ::testing::Test {
   }
 
   Announcements routes() { return *witness_->announced(); }
+
+  Announcements drained() { return {{kVip.begin()->first, {.drained = true}}}; }
+  proto::GatewayDrain::Phase drain_phase() { return control_->last_status()->drain().phase(); }
+  proto::GatewayUpgrade upgrade() { return control_->last_status()->upgrade(); }
 
   const Announcements kVip{{*IpAddr::parse("203.0.113.10"), {}}};
   test::TempDir dir_;
@@ -253,12 +258,112 @@ TEST_F(GatewayTest, StartsFromDiskWithoutAControlPlane) {
   EXPECT_EQ(dataplane_->running(), (ConfigId{7, 5}));
 }
 
-TEST_F(GatewayTest, DirectiveDrainsAndUndrainsTheGateway) {
+proto::GatewayDirective upgrade_directive(std::uint64_t id) {
+  auto message = directive(config_with({7, 1}));
+  message.mutable_upgrade()->set_id(id);
+  message.mutable_upgrade()->set_drain_timeout_seconds(20);
+  return message;
+}
+
+TEST_F(GatewayTest, DrainMovesTheTrafficAwayBeforeItWithdraws) {
   bring_up();
+  std::uint64_t packets = 100;
   control_->send(directive(config_with({7, 1}), false));
+  ASSERT_TRUE(eventually([&] { return routes() == drained(); }));
+  ASSERT_TRUE(holds_for(1500ms, [&] {
+    dataplane_->set_packets(++packets);
+    return routes() == drained();
+  })) << "withdrawn while packets came";
+  ASSERT_TRUE(eventually([&] {
+    dataplane_->set_packets(++packets);
+    return drain_phase() == proto::GatewayDrain::DRAINING &&
+           control_->last_status()->drain().packets_per_second() > 0;
+  }));
+  EXPECT_EQ(control_->last_status()->drain().flows(), 3u);
   ASSERT_TRUE(eventually([&] { return routes().empty(); }));
+  EXPECT_TRUE(eventually([&] { return drain_phase() == proto::GatewayDrain::WITHDRAWN; }));
+  EXPECT_TRUE(eventually([&] { return drain_phase() == proto::GatewayDrain::QUIET; }));
   control_->send(directive(config_with({7, 1}), true));
   EXPECT_TRUE(eventually([&] { return routes() == kVip; }));
+  EXPECT_TRUE(eventually([&] { return drain_phase() == proto::GatewayDrain::NONE; }));
+}
+
+TEST_F(GatewayTest, DrainWithdrawsAtItsDeadlineThoughPacketsCome) {
+  bring_up();
+  auto message = directive(config_with({7, 1}), false);
+  message.set_drain_timeout_seconds(2);
+  control_->send(message);
+  std::uint64_t packets = 0;
+  const auto start = Clock::now();
+  ASSERT_TRUE(eventually([&] {
+    dataplane_->set_packets(++packets);
+    return routes().empty();
+  }));
+  EXPECT_GE(Clock::now() - start, 1900ms);
+}
+
+TEST_F(GatewayTest, DrainedGatewayThatStartsAnewAnnouncesNothingOnTheWay) {
+  ASSERT_TRUE(LastGood(dir_.path()).save(directive(config_with({7, 5}), false)));
+  start_dataplane();
+  start_gateway();
+  ASSERT_TRUE(eventually([&] { return gateway_->guard().state == GuardPolicy::State::kAlive; }));
+  EXPECT_TRUE(holds_for(1000ms, [&] { return routes().empty(); }));
+}
+
+TEST_F(GatewayTest, UpgradeDrainsRestartsVerifiesAndAnnounces) {
+  options_.restart_command = {"touch", dir_.path("restart asked")};
+  bring_up();
+  control_->send(upgrade_directive(5));
+  ASSERT_TRUE(eventually([&] { return routes() == drained(); }));
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(dir_.path("restart asked")); }));
+  EXPECT_TRUE(routes().empty());
+  start_dataplane();
+  dataplane_->set_sync(proto::SYNC_FETCHING);
+  ASSERT_TRUE(eventually([&] { return upgrade().phase() == proto::GatewayUpgrade::VERIFYING; }));
+  ASSERT_TRUE(holds_for(700ms, [&] { return routes().empty(); })) << "announced before the flows are known";
+  dataplane_->set_sync(proto::SYNC_READY);
+  ASSERT_TRUE(eventually([&] { return upgrade().phase() == proto::GatewayUpgrade::DONE; }))
+      << upgrade().detail();
+  EXPECT_EQ(routes(), kVip);
+  EXPECT_EQ(upgrade().id(), 5u);
+
+  std::filesystem::remove(dir_.path("restart asked"));
+  gateway_.reset();
+  start_gateway();  // from disk, with the directive that asked for the upgrade
+  control_->send(upgrade_directive(5));
+  EXPECT_TRUE(holds_for(1500ms, [&] {
+    return routes() == kVip && !std::filesystem::exists(dir_.path("restart asked"));
+  })) << "an upgrade was carried out twice";
+}
+
+TEST_F(GatewayTest, UpgradeWhoseCommandFailsAnnouncesTheOldDataplaneAgain) {
+  options_.restart_command = {"sh", "-c", "echo unit not found; exit 5"};
+  bring_up();
+  control_->send(upgrade_directive(6));
+  ASSERT_TRUE(eventually([&] { return upgrade().phase() == proto::GatewayUpgrade::FAILED; }));
+  EXPECT_EQ(upgrade().detail(), "sh failed with status 5: unit not found");
+  EXPECT_TRUE(eventually([&] { return routes() == kVip; }));
+}
+
+TEST_F(GatewayTest, UpgradeIsRefusedWithoutACommand) {
+  bring_up();
+  control_->send(upgrade_directive(7));
+  ASSERT_TRUE(eventually([&] { return upgrade().phase() == proto::GatewayUpgrade::FAILED; }));
+  EXPECT_THAT(upgrade().detail(), ::testing::HasSubstr("--restart-command"));
+  EXPECT_EQ(routes(), kVip);
+}
+
+TEST_F(GatewayTest, AgentThatWasRestartedAmidAnUpgradeGoesOnWithVerifying) {
+  options_.restart_command = {"false"};
+  UpgradeRecord record(dir_.path());
+  ASSERT_TRUE(record.put({8, UpgradePolicy::Phase::kRestarting, {}}));
+  ASSERT_TRUE(LastGood(dir_.path()).save(upgrade_directive(8)));
+  start_control();
+  start_dataplane();
+  start_gateway();
+  ASSERT_TRUE(eventually(
+      [&] { return control_->last_status() && upgrade().phase() == proto::GatewayUpgrade::DONE; }));
+  EXPECT_EQ(routes(), kVip);
 }
 
 TEST_F(GatewayTest, VipWithoutAServiceIsWithdrawn) {
