@@ -43,8 +43,11 @@ class ForeignFlows {
 
   /// The flow's backend as its gateway names it, or kNoBackend. The index is one of this process.
   [[nodiscard]] BackendIndex find(std::uint64_t digest) const noexcept;
-  /// Asks for the first of the two cache lines that find() reads.
-  void prefetch(std::uint64_t digest) const noexcept { __builtin_prefetch(&buckets_[home_of(digest)]); }
+  /// Asks for the two cache lines that find() reads; a flow that is not there costs both.
+  void prefetch(std::uint64_t digest) const noexcept {
+    __builtin_prefetch(&buckets_[home_of(digest)]);
+    __builtin_prefetch(&buckets_[second_of(digest)]);
+  }
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 

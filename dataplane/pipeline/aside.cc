@@ -1,5 +1,6 @@
 #include "dataplane/pipeline/fragments.h"
 #include "dataplane/pipeline/icmp.h"
+#include "dataplane/pipeline/special.h"
 #include "dataplane/pipeline/stages.h"
 #include "dataplane/pipeline/too_big.h"
 
@@ -47,6 +48,9 @@ void handle_aside(const Selection& x, RareState& state, Burst& burst, Nanosecond
     switch (p.aside) {
       case Aside::kSeeksUdp:
         select_one(x, burst, p);
+        break;
+      case Aside::kDirect:
+        avoid_dead(x, p);
         break;
       case Aside::kFragment:
         handle_fragment(x, state, burst, p, now);

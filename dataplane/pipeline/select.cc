@@ -145,7 +145,7 @@ void prefetch_choice(const Selection& x, const PacketView& p) noexcept {
   const ServiceRecord& service = x.snapshot.service(p.service);
   if (service.owners != nullptr) __builtin_prefetch(service.slot(p.hash));
   if (p.kind == PacketKind::kSyn) return;
-  if (x.reports.foreign != nullptr) x.reports.foreign->prefetch(p.hash);
+  if (x.reports.foreign != nullptr && x.reports.foreign->size() != 0) x.reports.foreign->prefetch(p.hash);
   if (service.hops == nullptr) return;
   const std::uint32_t slot = slot_of(p.hash, service.table_size);
   __builtin_prefetch(&service.hops->base_owners[slot]);
@@ -191,8 +191,8 @@ void take_misses(const Selection& x, Burst& b, const Misses& misses) noexcept {
         continue;
       }
     }
-    seen |= bit;
     choose(x, b, p, (misses.stale >> n & 1) != 0);
+    if (p.outcome != kWithHops) seen |= bit;  // what carries hops has entered nothing
     if (x.snapshot.holds(p.backend)) prefetch_backend(x.snapshot, x.counters, p.backend);
   }
 }
@@ -219,6 +219,14 @@ void select_one(const Selection& x, Burst& burst, PacketView& p) noexcept {
   }
   if (p.aside == Aside::kSeeksUdp && p.outcome == kPending)
     seek_and_return(x.snapshot, x.reports.liveness, burst, p);
+}
+
+void avoid_dead(const Selection& x, PacketView& p) noexcept {
+  const ServiceRecord& service = x.snapshot.service(p.service);
+  if (!service.special->one_shot || !is_down(x, p.backend)) return;
+  const BackendIndex dead = p.backend;
+  p.backend = avoid(x, service, slot_of(slot_hash(service, p), service.table_size), p.service);
+  if (p.backend != dead) x.counters.avoided.add(1);
 }
 
 void select_unnoticed(const Selection& x, Burst& burst, PacketView& p) noexcept {

@@ -5,6 +5,7 @@
 #include "dataplane/config/snapshot.h"
 #include "dataplane/pipeline/packet.h"
 #include "dataplane/pipeline/parse.h"
+#include "dataplane/pipeline/stages.h"
 
 namespace penstock {
 
@@ -15,6 +16,10 @@ namespace penstock {
 /// The part of classify_special() that needs nothing but `headers`: hash, kind and choice.
 [[gnu::cold]] void hash_special(const Snapshot& snapshot, const Headers& headers,
                                 PacketView& packet) noexcept;
+
+/// A datagram of a one-shot service whose backend is found dead gets another one: each begins a flow of its
+/// own. select.cc.
+[[gnu::cold]] void avoid_dead(const Selection& selection, PacketView& packet) noexcept;
 
 /// What picks the slot of a new flow's packet: its hash, or the keyed hash of the client's prefix. Only the
 /// hash names the flow.

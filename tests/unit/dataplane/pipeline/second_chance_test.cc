@@ -178,6 +178,21 @@ TEST(SecondChance, NewFlowsOfOtherEncapsulationsAvoidTheDeadAsWell) {
   EXPECT_EQ(harness.run(from(9000).syn()).outcome, Outcome::kForwarded) << "all dead: as if none were";
 }
 
+TEST(SecondChance, OneShotDatagramsAvoidTheDead) {
+  BackendLiveness liveness(4096);
+  Harness harness(4096, {}, {&liveness, nullptr});
+  ServiceDocument service = dns({backend(1), backend(2), backend(3)});
+  service.second_chance = SecondChance::kTcp;
+  service.one_shot = true;
+  harness.apply({service});
+  const BackendIndex dead = harness.run(asks(1)).backend;
+  liveness.set_down(dead, true);
+  for (int client = 0; client < 100; ++client) ASSERT_NE(harness.run(asks(client)).backend, dead);
+  EXPECT_GT(harness.counters().avoided.read(), 10U);
+  liveness.set_down(dead, false);
+  EXPECT_EQ(harness.run(asks(1)).backend, dead);
+}
+
 TEST(SecondChance, ForeignFlowsServeTheOtherEncapsulationsAndUdp) {
   ForeignFlows foreign(64);
   Harness harness(4096, {}, {nullptr, &foreign});
