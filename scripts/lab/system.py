@@ -79,14 +79,9 @@ def stop(name: str, *, deadline_seconds: float = 5) -> None:
         return
     os.kill(pid, signal.SIGTERM)
     try:
-        wait_until(f"{name} to end", lambda: _gone(pid), deadline_seconds)
+        wait_until(f"{name} to end", lambda: ended(pid), deadline_seconds)
     except LabError:
         os.kill(pid, signal.SIGKILL)
-
-
-def _gone(pid: int) -> bool:
-    reap()
-    return not Path(f"/proc/{pid}").exists()
 
 
 def reap() -> None:
