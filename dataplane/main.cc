@@ -14,6 +14,7 @@
 #include "dataplane/probe/prober.h"
 #include "dataplane/restart/restart_state.h"
 #include "dataplane/settings.h"
+#include "dataplane/sync/nat_replication.h"
 #include "dataplane/sync/replication.h"
 #include "penstock/base/exit_code.h"
 
@@ -133,6 +134,12 @@ Result<std::unique_ptr<RestartState>> open_kept_state(const DataplaneSettings& s
                              .forget = settings.forget_flows});
 }
 
+/// Null unless there is NAT, and replication.
+Result<std::unique_ptr<NatReplication>> open_nat_replication(const DataplaneSettings& settings) {
+  if (!settings.sync || settings.engine.rare.nat.addresses.empty()) return std::unique_ptr<NatReplication>();
+  return NatReplication::make(settings.engine.cpus.size(), settings.engine.rare.nat.flows);
+}
+
 int run(const DataplaneSettings& settings, const StopSignal& stop) {
   auto lock = SocketLock::take(settings.socket);
   if (!lock) return refuse(lock.error());
@@ -144,6 +151,15 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   EngineSettings engine_settings = settings.engine;
   engine_settings.reports.liveness = &liveness;
   if (replication) engine_settings.reports.foreign = &replication->foreign();
+  auto replicated_nat = open_nat_replication(settings);
+  if (!replicated_nat) return refuse(replicated_nat.error());
+  NatReplication* const nat = replicated_nat->get();
+  MoreReplicated more;
+  if (nat != nullptr) {
+    engine_settings.nat_events = nat->events();
+    engine_settings.rare.nat.foreign = &nat->foreign();
+    more = {{&nat->source()}, {&nat->sink()}};
+  }
   auto opened = Engine::open(engine_settings, state);
   if (!opened) return refuse(opened.error());
   Engine& engine = **opened;
@@ -155,7 +171,7 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   auto monitoring = NextHopMonitor::open(hops);
   if (!monitoring) return refuse(monitoring.error());
   NextHopMonitor& monitor = **monitoring;
-  for (const IpAddr& address : settings.engine.rare.nat.addresses) {
+  for (const IpAddr& address : settings.engine.rare.nat.answered_addresses()) {
     if (auto steered = engine.steer(VipPrefix(address, 0)); !steered) return refuse(steered.error());
   }
   Publisher publisher(engine.quiescence(), engine.counters());
@@ -173,7 +189,8 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
                            if (prober != nullptr) prober->follow(make_probe_plan(document, snapshot));
                          }},
                         settings.engine.rare.nat.addresses,
-                        state != nullptr ? state->names() : std::vector<NamedIndex>{});
+                        state != nullptr ? state->names() : std::vector<NamedIndex>{},
+                        settings.engine.rare.nat.backup_addresses);
   monitor.follow([&] {
     follow_macs(hops, monitor, engine);
     applier.refresh_next_hops();
@@ -183,7 +200,8 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
     const auto with_snapshot = [&](const std::function<void(const Snapshot&)>& read) {
       applier.with_snapshot(read);
     };
-    auto started = replication->start({engine.flows().begin(), engine.flows().end()}, with_snapshot, nullptr);
+    auto started =
+        replication->start({engine.flows().begin(), engine.flows().end()}, with_snapshot, nullptr, more);
     if (!started) return refuse(started.error());
   }
   engine.run(publisher);

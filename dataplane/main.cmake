@@ -5,5 +5,5 @@ penstock_library(penstock_dataplane_settings
 target_compile_definitions(penstock_dataplane_settings PRIVATE PENSTOCK_VERSION="${PROJECT_VERSION}")
 penstock_executable(penstock-dataplane
   SOURCES main.cc
-  LINK penstock_dataplane_settings penstock_control penstock_sync penstock_netlink penstock_probe penstock_dpdk)
+  LINK penstock_dataplane_settings penstock_control penstock_sync penstock_sync_nat penstock_netlink penstock_probe penstock_dpdk)
 install(TARGETS penstock-dataplane DESTINATION sbin)

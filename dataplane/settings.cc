@@ -129,6 +129,7 @@ struct Flags {
   std::string source_v4;
   std::string source_v6;
   std::vector<std::string> nat_sources;
+  std::vector<std::string> nat_backup_sources;
   std::string sync_address;
   std::string sync_group = "10+4";
   SyncSettings sync;
@@ -197,6 +198,10 @@ void declare(CLI::App& app, Flags& flags, DataplaneSettings& out) {
                  "An address of the gateway's own that NAT services send from; repeat for more and for IPv6")
       ->allow_extra_args(false)
       ->check(checked_by(parse_nat_source));
+  app.add_option("--nat-backup-source", flags.nat_backup_sources,
+                 "A --nat-source of another gateway: answers to it are taken when its route leads here")
+      ->allow_extra_args(false)
+      ->check(checked_by(parse_nat_source));
   out.engine.rare.nat.flows = kDefaultNatFlows;
   app.add_option("--nat-flows", out.engine.rare.nat.flows,
                  "Flows that each worker translates at once; 0 turns NAT off")
@@ -260,6 +265,9 @@ void interpret(const Flags& flags, DataplaneSettings& out) {
     out.sync = SyncThreadSettings{SyncAddress::parse(flags.sync_address).value(), flags.sync};
     out.sync->engine.shape = GroupShape::parse(flags.sync_group).value();
   }
+  for (const auto& text : flags.nat_backup_sources) {
+    out.engine.rare.nat.backup_addresses.push_back(parse_nat_source(text).value());
+  }
   std::istringstream words(flags.eal);
   for (std::string word; words >> word;) out.engine.eal_extra.push_back(word);
   if (out.instance.empty()) out.instance = instance_of_socket(out.socket);
@@ -276,6 +284,12 @@ std::string contradiction(const Flags& flags, const DataplaneSettings& settings)
   std::set<IpAddr> nat_sources;
   for (const IpAddr& address : settings.engine.rare.nat.addresses) {
     if (!nat_sources.insert(address).second) return "nat_source: " + address.text() + " is given twice";
+  }
+  for (const IpAddr& address : settings.engine.rare.nat.backup_addresses) {
+    if (!nat_sources.insert(address).second)
+      return "nat_backup_source: " + address.text() + " is given twice, or is a nat_source";
+    if (settings.engine.rare.nat.addresses.empty())
+      return "nat_backup_source: " + address.text() + " is of no use without a nat_source of this gateway";
   }
   if (!nat_sources.empty() && settings.engine.rare.nat.flows == 0) {
     return "nat_flows: 0 turns NAT off, but nat_source gives it addresses";

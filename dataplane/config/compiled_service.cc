@@ -9,6 +9,8 @@ namespace penstock {
 
 namespace {
 
+constexpr char kSeparator = '\n';  // occurs in no id and no address
+
 std::uint64_t identity(const std::string& id) { return XXH3_64bits(id.data(), id.size()); }
 
 // Every backend starts out equal in the base table, so a change of weights never rebuilds it.
@@ -27,6 +29,10 @@ bool same_owners(const ServiceDocument& a, const ServiceDocument& b) {
 }
 
 }  // namespace
+
+std::string backend_name(const ServiceDocument& service, const BackendDocument& backend) {
+  return service.id + kSeparator + backend.id + kSeparator + backend.address.text();
+}
 
 Status build_tables(CompiledService& service, const CompiledService* before, TablePool& pool) {
   const std::vector<MaglevBackend> backends = maglev_backends(service.document);
@@ -83,7 +89,9 @@ SpecialService make_special(const ServiceDocument& service) {
   special.seeks_udp = service.has_hops() && service.key.protocol == kProtoUdp;
   special.proxy_protocol = service.forwarding.proxy_protocol;
   for (const BackendDocument& backend : service.backends) {
-    if (special.nat) special.nat_targets.push_back({backend.address, backend.port});
+    if (special.nat)
+      special.nat_targets.push_back(
+          {backend.address, backend.port, identity(backend_name(service, backend))});
   }
   special.affinity_v4 = service.affinity.ipv4_prefix;
   special.affinity_v6 = service.affinity.ipv6_prefix;

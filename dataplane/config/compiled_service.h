@@ -2,12 +2,17 @@
 // was compiled before. Control thread; private to this room.
 #pragma once
 
+#include <string>
+
 #include "dataplane/config/slot_history.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/config/table_pool.h"
 #include "penstock/base/result.h"
 
 namespace penstock {
+
+/// What keeps a backend's index.
+[[nodiscard]] std::string backend_name(const ServiceDocument& service, const BackendDocument& backend);
 
 /// Base and table; before: may be null. Errors as MaglevBase::build.
 Status build_tables(CompiledService& service, const CompiledService* before, TablePool& pool);

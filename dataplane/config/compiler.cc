@@ -8,12 +8,6 @@ namespace penstock {
 
 namespace {
 
-constexpr char kSeparator = '\n';  // occurs in no id and no address
-
-std::string backend_name(const ServiceDocument& service, const BackendDocument& backend) {
-  return service.id + kSeparator + backend.id + kSeparator + backend.address.text();
-}
-
 std::uint32_t longest_idle(const IdleTimeoutSeconds& idle) {
   return std::max({idle.tcp_syn, idle.tcp_established, idle.tcp_closing, idle.udp});
 }

@@ -26,6 +26,7 @@ class QuicRouter;  // dataplane/quic/quic_router.h
 struct NatTarget {
   IpAddr address;
   std::uint16_t port = 0;  // 0: the packet's own destination port
+  std::uint64_t name = 0;  // XXH3-64 of what keeps a backend's index: service id, backend id, address
 };
 
 /// What only some services have. Its packets leave the fast path at the first branch (ServiceIndex with

@@ -71,14 +71,20 @@ std::vector<Error> set_weights(const proto::UpdateWeightsRequest& update, Docume
   return problems;
 }
 
+std::vector<IpAddr> together(std::vector<IpAddr> all, const std::vector<IpAddr>& more) {
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
 }  // namespace
 
 ConfigApplier::ConfigApplier(Publisher& publisher, ApplierHooks hooks, std::vector<IpAddr> nat_addresses,
-                             std::span<const NamedIndex> inherited)
+                             std::span<const NamedIndex> inherited, const std::vector<IpAddr>& nat_backups)
     : publisher_(publisher),
       hooks_(std::move(hooks)),
       nat_addresses_(std::move(nat_addresses)),
-      compiler_(nat_addresses_, inherited, monotonic_now()) {}
+      answered_addresses_(together(nat_addresses_, nat_backups)),
+      compiler_(answered_addresses_, inherited, monotonic_now()) {}
 
 ConfigApplier::Verdict ConfigApplier::verdict(std::vector<Error> refusals) const {
   return {refusals.empty(), epoch(), generation(), std::move(refusals)};
@@ -106,7 +112,8 @@ bool ConfigApplier::is_running(const Document& next) const {
 // What only this gateway can tell, by its settings.
 std::vector<Error> ConfigApplier::nat_misfits(const Document& next) const {
   const auto is_ours = [&](const IpAddr& address) {
-    return std::find(nat_addresses_.begin(), nat_addresses_.end(), address) != nat_addresses_.end();
+    return std::find(answered_addresses_.begin(), answered_addresses_.end(), address) !=
+           answered_addresses_.end();
   };
   const auto has_family = [&](bool v6) {
     return std::any_of(nat_addresses_.begin(), nat_addresses_.end(),
@@ -116,16 +123,18 @@ std::vector<Error> ConfigApplier::nat_misfits(const Document& next) const {
   for (std::size_t i = 0; i < next.services.size(); ++i) {
     const ServiceDocument& service = next.services[i];
     const std::string path = "services[" + std::to_string(i) + "]";
-    if (std::any_of(nat_addresses_.begin(), nat_addresses_.end(),
+    if (std::any_of(answered_addresses_.begin(), answered_addresses_.end(),
                     [&](const IpAddr& address) { return covers(service.key, address); })) {
       problems.push_back(
-          invalid(path + ".vip", service.key.vip_text() + " holds a --nat-source of this gateway"));
+          invalid(path + ".vip",
+                  service.key.vip_text() + " holds a --nat-source or --nat-backup-source of this gateway"));
     }
     for (std::size_t j = 0; j < service.backends.size(); ++j) {
       const IpAddr& address = service.backends[j].address;
       const std::string field = path + ".backends[" + std::to_string(j) + "].address";
       if (is_ours(address)) {
-        problems.push_back(invalid(field, address.text() + " is a --nat-source of this gateway"));
+        problems.push_back(
+            invalid(field, address.text() + " is a --nat-source or --nat-backup-source of this gateway"));
       } else if (service.encap == Encap::kNat && !has_family(address.is_v6())) {
         problems.push_back(invalid(field, "NAT to " + address.text() + " needs an address of its family on " +
                                               "this gateway: give penstock-dataplane a --nat-source"));

@@ -52,9 +52,10 @@ class ConfigApplier {
     std::vector<Error> refusals;  // every problem found
   };
 
-  /// nat_addresses: the gateway's own, which NAT services send from. inherited: see Compiler.
+  /// nat_addresses: the gateway's own, which NAT services send from. inherited: see Compiler. nat_backups:
+  /// those of other gateways to which answers may come here.
   ConfigApplier(Publisher& publisher, ApplierHooks hooks, std::vector<IpAddr> nat_addresses = {},
-                std::span<const NamedIndex> inherited = {});
+                std::span<const NamedIndex> inherited = {}, const std::vector<IpAddr>& nat_backups = {});
 
   /// Within one epoch generations only grow: an older one is refused, the running one is accepted again
   /// without effect, provided that it says the same. Another epoch replaces whatever runs.
@@ -90,6 +91,7 @@ class ConfigApplier {
   Publisher& publisher_;
   const ApplierHooks hooks_;
   const std::vector<IpAddr> nat_addresses_;
+  const std::vector<IpAddr> answered_addresses_;  // those and the backups
   mutable std::mutex mutex_;
   Compiler compiler_;
   std::optional<Document> running_;

@@ -56,6 +56,9 @@ void report_lcores(const EngineView& engine, proto::DataplaneStats& out) {
     lcore.set_second_chance(counters.second_chance.read());
     lcore.set_foreign_flows(counters.foreign_flows.read());
     lcore.set_avoided(counters.avoided.read());
+    lcore.set_nat_sessions(counters.nat_sessions.read());
+    lcore.set_nat_capacity(counters.nat_capacity.read());
+    lcore.set_nat_adopted(counters.nat_adopted.read());
   }
   out.set_received_packets(received);
   write_outcomes(totals, true, out);

@@ -243,6 +243,7 @@ class Engine::Impl {
     for (unsigned i = 0; i < lcores_.size(); ++i) {
       common.index = i;
       if (rss_ != nullptr) common.rare.nat.steering = &rss_->of_worker(i);
+      if (!settings_.nat_events.empty()) common.rare.nat.events = settings_.nat_events[i];
       lcores_[i].worker =
           std::make_unique<Worker>(common, *lcores_[i].flows, *lcores_[i].counters, *quiescence_);
     }

@@ -40,7 +40,8 @@ struct EngineSettings {
   std::size_t flows_per_lcore = 1'000'000;
   /// Of the AF_XDP ports here, by name, VLAN-tagged frames of the VIPs are taken as well.
   std::vector<std::string> tagged_ports;
-  RareSettings rare;  // of `nat` the addresses and flows; its ports are positions in `ports`
+  RareSettings rare;                   // of `nat` the addresses and flows; its ports are positions in `ports`
+  std::vector<NatEvents*> nat_events;  // by worker: where it tells of its NAT sessions; none: nobody asks
   Reports reports;
   std::size_t buffers_per_queue = kDefaultBuffersPerQueue;
   std::vector<std::string> eal_extra;

@@ -77,6 +77,7 @@ void Worker::run(const Publisher& publisher) noexcept {
     progress_tsc_.store(end, std::memory_order_relaxed);
     empty_polls = received != 0 ? 0 : empty_polls + 1;
     if (received == 0) {
+      pipeline_.idle(publisher.current(), now);
       rest(empty_polls);
       end = rte_rdtsc();
     }

@@ -114,9 +114,8 @@ bool ForeignSessions::put(std::uint64_t key, const NatSessionRecord& record, std
   const auto known = places_.find(key);
   if (known != places_.end()) {
     Holding& holding = holdings_[known->second];
-    const bool same = holding.record.client == record.client && holding.record.answer == record.answer;
-    if (!same && holding.record.opened_ms > record.opened_ms) return true;
-    if (same) {
+    if (holding.record.opened_ms > record.opened_ms) return true;
+    if (holding.record.same_session(record)) {
       if (std::memcmp(&holding.record, &record, sizeof record) != 0) write(known->second, record);
       holding.record = record;
       holding.peer = peer;

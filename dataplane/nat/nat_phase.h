@@ -23,6 +23,8 @@ struct NatProgress {
   std::uint8_t fins = 0;  // sides that have sent FIN
   bool confirmed = false;
 
+  bool operator==(const NatProgress&) const = default;
+
   /// flags: of the TCP header; 0 for UDP.
   constexpr void take(NatSide side, std::uint8_t flags) noexcept {
     if ((flags & kTcpRst) != 0) {

@@ -34,6 +34,11 @@ struct NatSessionRecord {
   std::uint64_t opened_ms = 0;     // Unix time; of two sessions of one client's port the later is alive
   ProxyStream proxy;
   NatProgress progress;  // confirmed: others are nobody's business
+
+  /// Not only the same tuples: a port that is used again is another session.
+  [[nodiscard]] bool same_session(const NatSessionRecord& other) const noexcept {
+    return opened_ms == other.opened_ms && client == other.client && answer == other.answer;
+  }
 };
 static_assert(std::is_trivially_copyable_v<NatSessionRecord> && sizeof(NatSessionRecord) == 112,
               "copied word by word (foreign_sessions.h)");

@@ -9,8 +9,6 @@ namespace {
 
 // A round of the sweep takes 64 ticks, about 9 s.
 constexpr std::size_t kTicksPerRound = 64;
-// Of one call of advance(): 32 visits leave no mark on a burst's latency.
-constexpr std::size_t kSweepAtOnce = 32;
 // What a newcomer may cost at most when there is no room.
 constexpr std::size_t kSweepForRoom = 256;
 
@@ -25,7 +23,7 @@ NatTable::NatTable(std::size_t sessions, std::span<const std::uint8_t, 32> key)
   }
 }
 
-void NatTable::advance(Tick now) noexcept {
+void NatTable::advance(Tick now, std::size_t at_once) noexcept {
   const Tick elapsed = now - now_;
   if (static_cast<std::int32_t>(elapsed) > 0) {
     now_ = now;
@@ -33,7 +31,7 @@ void NatTable::advance(Tick now) noexcept {
     debt_ = static_cast<std::size_t>(std::min<std::uint64_t>(sessions_.size(), debt_ + due));
   }
   if (debt_ == 0) return;
-  const std::size_t part = std::min(debt_, kSweepAtOnce);
+  const std::size_t part = std::min(debt_, at_once);
   debt_ -= part;
   sweep(part);
 }
@@ -42,7 +40,9 @@ void NatTable::sweep(std::size_t count) noexcept {
   for (; count != 0; --count) {
     NatSession& session = sessions_[cursor_];
     cursor_ = cursor_ + 1 == sessions_.size() ? 0 : cursor_ + 1;
-    if (session.in_use && is_expired(session)) remove(session);
+    if (!session.in_use) continue;
+    const bool watched = watcher_ != nullptr && session.progress.confirmed;
+    if (is_expired(session) || (watched && !watcher_->keep(session))) remove(session);
   }
 }
 
@@ -79,6 +79,15 @@ NatSession* NatTable::enter(const NatTuple& client, const NatTuple& answer) noex
   return &session;
 }
 
+NatSession* NatTable::enter_confirmed(const NatTuple& client, const NatTuple& answer,
+                                      const NatProgress& progress) noexcept {
+  NatSession* session = enter(client, answer);
+  if (session == nullptr) return nullptr;
+  unlink_unconfirmed(*session);
+  session->progress = progress;
+  return session;
+}
+
 void NatTable::touch(NatSession& session, NatSide side, std::uint8_t tcp_flags,
                      const IdleTicks& idle) noexcept {
   const bool was_confirmed = session.progress.confirmed;
@@ -89,6 +98,7 @@ void NatTable::touch(NatSession& session, NatSide side, std::uint8_t tcp_flags,
 
 void NatTable::remove(NatSession& session) noexcept {
   const std::uint32_t at = index_of(session);
+  if (watcher_ != nullptr && session.progress.confirmed) watcher_->ended(session);
   unindex(session.client, at << 1 | kClientRef);
   unindex(session.answer, at << 1 | kAnswerRef);
   if (!session.progress.confirmed) unlink_unconfirmed(session);

@@ -10,6 +10,8 @@
 //   unconfirmed one makes room; confirmed ones are never evicted.
 // - Time enters by advance() only. It sweeps some sessions on every call, all of them in about 10 s, and
 //   enter() sweeps further when there is no room. Expired sessions are never found.
+// - Whoever watches the table hears of confirmed sessions: of each once in a round of the sweep, and of its
+//   end.
 //
 // One thread. Memory is taken by the constructor; nothing else allocates, locks or throws.
 #pragma once
@@ -53,15 +55,33 @@ struct alignas(64) NatSession {
   ClientPath path;
 
   ProxyStream proxy;
+  bool adopted = false;            // another gateway has opened it
+  std::uint64_t backend_name = 0;  // what follows only if sessions are replicated: as NatSessionRecord has it
+  std::uint64_t opened_ms = 0;
 };
 static_assert(offsetof(NatSession, answer) == 64, "one cache line a direction");
+
+/// Hears of the confirmed sessions of a table. Must not change the table.
+class NatWatcher {
+ public:
+  /// The sweep passes the session. False: it is to be removed.
+  virtual bool keep(NatSession& session) noexcept = 0;
+  virtual void ended(const NatSession& session) noexcept = 0;
+
+ protected:
+  ~NatWatcher() = default;
+};
 
 class NatTable {
  public:
   /// sessions: 0 (nothing is ever entered) to kMaxNatFlows. key: random, kept secret. Throws std::bad_alloc.
   NatTable(std::size_t sessions, std::span<const std::uint8_t, 32> key);
 
-  void advance(Tick now) noexcept;
+  /// watcher: null, or lives as long as the table is used.
+  void set_watcher(NatWatcher* watcher) noexcept { watcher_ = watcher; }
+
+  /// at_once: sessions swept by this call at most; the default leaves no mark on a burst's latency.
+  void advance(Tick now, std::size_t at_once = kSweepAtOnce) noexcept;
 
   /// Null if there is none. The pointer is good until the next call of enter() or remove().
   [[nodiscard]] NatSession* find_client(const NatTuple& packet) noexcept { return find(packet, kClientRef); }
@@ -70,6 +90,9 @@ class NatTable {
   /// The caller has looked for both in vain. A new session, not confirmed, that expires at the next tick
   /// unless it is touched; null if all others are confirmed.
   NatSession* enter(const NatTuple& client, const NatTuple& answer) noexcept;
+  /// The same for one that is confirmed already.
+  NatSession* enter_confirmed(const NatTuple& client, const NatTuple& answer,
+                              const NatProgress& progress) noexcept;
 
   /// Takes a packet of the session into account.
   void touch(NatSession& session, NatSide side, std::uint8_t tcp_flags, const IdleTicks& idle) noexcept;
@@ -81,6 +104,7 @@ class NatTable {
   [[nodiscard]] Tick now() const noexcept { return now_; }
 
  private:
+  static constexpr std::size_t kSweepAtOnce = 32;
   static constexpr std::uint32_t kNone = 0xffff'ffff;
   static constexpr std::uint32_t kClientRef = 0;
   static constexpr std::uint32_t kAnswerRef = 1;
@@ -118,6 +142,7 @@ class NatTable {
   std::size_t cursor_ = 0;
   std::size_t debt_ = 0;  // sessions that the sweep is behind
   Tick now_ = 0;
+  NatWatcher* watcher_ = nullptr;
 };
 
 inline constexpr std::size_t kMaxNatFlows = std::size_t{1} << 24;

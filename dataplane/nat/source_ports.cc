@@ -8,8 +8,8 @@
 namespace penstock {
 
 SourcePorts::SourcePorts(std::span<const IpAddr> addresses, const ReturnSteering* steering,
-                         std::uint16_t first_port, std::uint16_t last_port)
-    : steering_(steering), first_(first_port), count_(last_port - first_port + 1U) {
+                         std::uint16_t first_port, std::uint16_t last_port, const ForeignSessions* foreign)
+    : steering_(steering), foreign_(foreign), first_(first_port), count_(last_port - first_port + 1U) {
   for (const IpAddr& address : addresses) (address.is_v6() ? v6_ : v4_).push_back(address);
 }
 
@@ -34,9 +34,15 @@ bool SourcePorts::choose_of(NatTable& table, std::uint64_t hash, const IpAddr& a
     answer.destination_port = be16(static_cast<std::uint16_t>(first_ + port));
     if (steering_ != nullptr) steering_->adjust(answer);
     const std::uint16_t chosen = answer.destination_port.host();
-    if (chosen >= first_ && chosen - first_ < count_ && table.find_answer(answer) == nullptr) return true;
+    if (chosen >= first_ && chosen - first_ < count_ && is_free(table, answer)) return true;
   }
   return false;
+}
+
+bool SourcePorts::is_free(NatTable& table, const NatTuple& answer) const noexcept {
+  NatSessionRecord other;
+  return table.find_answer(answer) == nullptr &&
+         (foreign_ == nullptr || !foreign_->find_answer(answer, other));
 }
 
 }  // namespace penstock

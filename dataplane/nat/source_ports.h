@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/nat/foreign_sessions.h"
 #include "dataplane/nat/nat_table.h"
 #include "dataplane/nat/return_steering.h"
 #include "penstock/net/addr.h"
@@ -19,8 +20,10 @@ inline constexpr std::uint16_t kLastNatPort = 65535;
 class SourcePorts {
  public:
   /// steering: null if every answer arrives at this worker; otherwise it must outlive this.
+  /// foreign: null, or where ports are in use as well: by sessions that another gateway goes on with.
   explicit SourcePorts(std::span<const IpAddr> addresses, const ReturnSteering* steering = nullptr,
-                       std::uint16_t first_port = kFirstNatPort, std::uint16_t last_port = kLastNatPort);
+                       std::uint16_t first_port = kFirstNatPort, std::uint16_t last_port = kLastNatPort,
+                       const ForeignSessions* foreign = nullptr);
 
   /// Completes B:b -> N:n of a new flow. answer: source, source_port, protocol and v6 are set. hash: of the
   /// flow, decides where the search begins. No room if none of the ports that it looks at is free, which are
@@ -34,9 +37,12 @@ class SourcePorts {
   [[nodiscard]] bool choose_of(NatTable& table, std::uint64_t hash, const IpAddr& address,
                                NatTuple& answer) const noexcept;
 
+  [[nodiscard]] bool is_free(NatTable& table, const NatTuple& answer) const noexcept;
+
   std::vector<IpAddr> v4_;
   std::vector<IpAddr> v6_;
   const ReturnSteering* steering_;
+  const ForeignSessions* foreign_;
   std::uint32_t first_;
   std::uint32_t count_;
 };

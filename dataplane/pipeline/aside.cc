@@ -31,11 +31,11 @@ void settle(const Snapshot& snapshot, RareState& state, Burst& burst, PacketView
     case Aside::kIcmp:
       return;
     case Aside::kNat:
-      state.nat.settle_client(snapshot, state.vlan_rules, p, now);
+      state.nat.settle_client(snapshot, state.vlan_rules, p);
       if (p.outcome == Outcome::kTooBig) tell_what_fits(snapshot, state, burst, p, now);
       return;
     case Aside::kNatReturn:
-      state.nat.settle_answer(snapshot, p, now);
+      state.nat.settle_answer(snapshot, p);
       return;
   }
 }

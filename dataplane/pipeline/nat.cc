@@ -3,115 +3,60 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <ctime>
 
 #include "dataplane/nat/tcp_header.h"
 #include "dataplane/nat/transport.h"
+#include "dataplane/pipeline/nat_frame.h"
 
 namespace penstock {
 
+using namespace nat_frame;
+
 namespace {
 
-constexpr std::uint32_t kEthernet = sizeof(EthernetHeader);
-constexpr std::uint32_t kMacs = 12;
-constexpr std::uint16_t kDefaultMtu = 1500;
+constexpr std::size_t kSweepWhenIdle = 512;  // sessions; for a worker that sleeps 10 ms between two bursts
 
-bool is_icmp(const IpPacket& packet) noexcept {
-  return packet.protocol == (packet.v6 ? kProtoIcmpv6 : kProtoIcmp);
+std::uint64_t system_unix_ms() noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
 }
 
-std::uint8_t tcp_flags(const IpPacket& packet) noexcept {
-  return packet.protocol == kProtoTcp ? packet.transport[offsetof(TcpHeader, flags)] : std::uint8_t{0};
-}
-
-constexpr bool is_syn(std::uint8_t flags) noexcept {
-  return (flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
-}
-
-// The longest TCP segment without options that fits an MTU.
-constexpr std::uint32_t segment_of(std::uint32_t mtu, bool v6) noexcept {
-  const std::uint32_t headers = (v6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header)) + sizeof(TcpHeader);
-  return mtu > headers ? mtu - headers : 0;
-}
-
-Outcome read(PacketView& p, IpPacket& packet) noexcept {
-  if (p.length < kEthernet) return Outcome::kTruncated;
-  const Outcome read = read_ip_packet(p.data + kEthernet, p.length - kEthernet, p.more, packet);
-  if (read != kPending) return read;
-  return packet.time_to_live <= 1 ? Outcome::kTtlExpired : kPending;
-}
-
-// The frame now begins with 14 bytes in front of packet.ip.
-void reframe(const IpPacket& packet, PacketView& p) noexcept {
-  std::uint8_t* frame = packet.ip - kEthernet;
-  p.headroom = static_cast<std::uint32_t>(static_cast<std::int64_t>(p.headroom) + (frame - p.data));
-  p.data = frame;
-  p.length = kEthernet + packet.header_length + packet.present;
-  p.more = packet.length - packet.present;
-  p.ip_length = packet.header_length + packet.length;
-  p.is_v6 = packet.v6;
-}
-
-void put_ether_type(const IpPacket& packet, PacketView& p) noexcept {
-  const be16 type(packet.v6 ? kEtherTypeIpv6 : kEtherTypeIpv4);
-  std::memcpy(p.data + kMacs, &type, sizeof type);
-}
-
-Outcome to_backend(const BackendRecord& record, const IpPacket& packet, PacketView& p) noexcept {
-  reframe(packet, p);
-  std::memcpy(p.data, record.first_header(), kEthernet);
-  p.egress_port = record.egress_port;
-  return Outcome::kForwarded;
-}
-
-Outcome to_client(const ClientPath& path, const IpPacket& packet, PacketView& p) noexcept {
-  reframe(packet, p);
-  put_ether_type(packet, p);
-  p.data -= path.tag_bytes;
-  p.headroom -= path.tag_bytes;
-  p.length += path.tag_bytes;
-  std::memcpy(p.data, path.macs.data(), kMacs);
-  std::memcpy(p.data + kMacs, path.tags.data(), path.tag_bytes);
-  p.egress_port = path.port;
-  return Outcome::kForwarded;
-}
-
-ClientPath path_of(const PacketView& p) noexcept {
-  ClientPath path;
-  std::memcpy(path.macs.data(), p.data + 6, 6);
-  std::memcpy(path.macs.data() + 6, p.data, 6);
-  path.port = p.ingress_port;
-  path.tag_bytes = p.tag_bytes;
-  std::memcpy(path.tags.data(), p.tags.data(), p.tag_bytes);
-  return path;
-}
-
-// The backend may have gone, and its index may be another service's.
-bool serves(const Snapshot& s, const NatSession& session) noexcept {
-  return s.holds(session.backend) && s.backend(session.backend).service == session.service;
-}
-
-// A translated packet must fit, and there must be room to write it.
-Outcome check_room(const PacketView& p, std::uint32_t length, std::uint32_t mtu) noexcept {
-  if (length > mtu) return Outcome::kTooBig;
-  return p.headroom < kRequiredHeadroom ? Outcome::kNoHeadroom : kPending;
+std::unique_ptr<NatSharing> make_sharing(const NatSettings& s) {
+  if (s.events == nullptr && s.foreign == nullptr) return nullptr;
+  return std::make_unique<NatSharing>(s.events, s.foreign, s.unix_ms != nullptr ? s.unix_ms : system_unix_ms);
 }
 
 }  // namespace
 
 Nat::Nat(const NatSettings& settings)
-    : table_(settings.addresses.empty() ? 0 : settings.flows, settings.key),
-      ports_(settings.addresses, settings.steering, settings.first_port, settings.last_port),
-      port_mtus_(settings.port_mtus) {}
+    : sharing_(make_sharing(settings)),
+      table_(settings.addresses.empty() ? 0 : settings.flows, settings.key),
+      ports_(settings.addresses, settings.steering, settings.first_port, settings.last_port,
+             settings.foreign),
+      port_mtus_(settings.port_mtus) {
+  table_.set_watcher(sharing_.get());
+}
 
-void Nat::settle_client(const Snapshot& snapshot, std::span<const VlanRule> vlan_rules, PacketView& p,
-                        Nanoseconds now) noexcept {
-  table_.advance(tick_of(now));
+void Nat::advance(const Snapshot& snapshot, Nanoseconds now, bool idle) noexcept {
+  if (table_.capacity() == 0) return;
+  const Tick tick = tick_of(now);
+  if (sharing_ != nullptr) sharing_->advance(snapshot, tick);
+  if (idle) {
+    table_.advance(tick, kSweepWhenIdle);
+  } else {
+    table_.advance(tick);
+  }
+}
+
+void Nat::settle_client(const Snapshot& snapshot, std::span<const VlanRule> vlan_rules,
+                        PacketView& p) noexcept {
   p.outcome = pass_client(snapshot, p);
   if (p.outcome == Outcome::kForwarded && p.tag_bytes != 0) put_tags(vlan_rules, p);
 }
 
-void Nat::settle_answer(const Snapshot& snapshot, PacketView& p, Nanoseconds now) noexcept {
-  table_.advance(tick_of(now));
+void Nat::settle_answer(const Snapshot& snapshot, PacketView& p) noexcept {
   p.outcome = pass_answer(snapshot, p);
 }
 
@@ -131,30 +76,39 @@ Outcome Nat::pass_client(const Snapshot& snapshot, PacketView& p) noexcept {
     if (const Outcome refused = open(snapshot, tuple, p, session); refused != kPending) return refused;
   }
   p.backend = session->backend;
+  const NatNews before(*session);
   table_.touch(*session, NatSide::kClient, flags, snapshot.service(p.service).idle);
   const ClientPath path = path_of(p);
-  if (!(session->path == path)) session->path = path;
-  return translate_client(snapshot, *session, packet, p);
+  if (!(session->path == path)) session->path = last_path_ = path;
+  const Outcome outcome = translate_client(snapshot, *session, packet, p);
+  tell_news(*session, before);
+  return outcome;
 }
 
 NatSession* Nat::find_client(const Snapshot& snapshot, const NatTuple& tuple, std::uint8_t flags,
                              ServiceIndex service) noexcept {
   NatSession* session = table_.find_client(tuple);
-  if (session == nullptr) return nullptr;
-  const bool lost = session->service != service || !serves(snapshot, *session);
-  const bool anew =
-      is_syn(flags) && (session->progress.is_over() ||
-                        (!lost && !snapshot.backend(session->backend).has(BackendRecord::kTakesNewFlows)));
-  if (!lost && !anew) return session;
-  table_.remove(*session);
-  return nullptr;
+  if (session != nullptr) {
+    const bool lost = session->service != service || !serves(snapshot, *session);
+    if (!lost && !(is_syn(flags) && begins_anew(snapshot, *session))) return session;
+    table_.remove(*session);
+  }
+  if (sharing_ == nullptr || (flags & kTcpSyn) != 0) return nullptr;
+  return sharing_->adopt_client(table_, tuple);
+}
+
+bool Nat::begins_anew(const Snapshot& snapshot, NatSession& session) noexcept {
+  if (sharing_ != nullptr && sharing_->catch_up(session) != NatSharing::Peer::kAgrees) return true;
+  return session.progress.is_over() || !snapshot.backend(session.backend).has(BackendRecord::kTakesNewFlows);
 }
 
 NatSession* Nat::find_answer(const Snapshot& snapshot, const NatTuple& tuple) noexcept {
   NatSession* session = table_.find_answer(tuple);
-  if (session == nullptr || serves(snapshot, *session)) return session;
-  table_.remove(*session);
-  return nullptr;
+  if (session != nullptr && serves(snapshot, *session)) return session;
+  if (session != nullptr) table_.remove(*session);
+  session = sharing_ == nullptr ? nullptr : sharing_->adopt_answer(table_, tuple);
+  if (session != nullptr) session->path = last_path_;
+  return session;
 }
 
 Outcome Nat::open(const Snapshot& snapshot, const NatTuple& tuple, PacketView& p,
@@ -176,6 +130,8 @@ Outcome Nat::open(const Snapshot& snapshot, const NatTuple& tuple, PacketView& p
   if (session == nullptr) return Outcome::kNatNoPort;
   session->service = p.service;
   session->backend = service.backends[owner];
+  session->backend_name = target.name;
+  if (sharing_ != nullptr) session->opened_ms = sharing_->now_ms();
   p.new_flow = true;
   return kPending;
 }
@@ -190,7 +146,12 @@ Outcome Nat::translate_client(const Snapshot& snapshot, NatSession& session, IpP
   if (!record.has(BackendRecord::kResolved)) return Outcome::kNoNextHop;
   const NatTuple to = session.answer.reversed();
   const bool tcp = packet.protocol == kProtoTcp;
-  const std::uint32_t growth = tcp ? session.proxy.growth(packet) : 0;
+  std::uint32_t growth = tcp ? session.proxy.growth(packet) : 0;
+  if (growth != 0 && session.adopted) {
+    // The backend's acknowledgment may have gone to another gateway.
+    static_cast<void>(sharing_->catch_up(session));
+    growth = session.proxy.growth(packet);
+  }
   if (const Outcome bad = check_room(p, translated_length(packet, to.v6) + growth, record.mtu);
       bad != kPending) {
     return bad;
@@ -214,16 +175,21 @@ Outcome Nat::pass_answer(const Snapshot& snapshot, PacketView& p) noexcept {
   NatSession* session = find_answer(snapshot, tuple_of(packet));
   if (session == nullptr) return Outcome::kNatUnknownFlow;
   p.service = session->service;
+  const NatNews before(*session);
   table_.touch(*session, NatSide::kBackend, tcp_flags(packet), snapshot.service(session->service).idle);
   if ((tcp_flags(packet) & kTcpSyn) != 0) {
     const std::uint32_t most = std::min(segment_of(client_mtu(*session), session->client.v6),
                                         segment_of(snapshot.backend(session->backend).mtu, packet.v6));
     lower_mss(packet, most, session->proxy.length);
   }
-  return translate_answer(*session, packet, p);
+  const Outcome outcome = translate_answer(*session, packet, p);
+  tell_news(*session, before);
+  return outcome;
 }
 
 Outcome Nat::translate_answer(NatSession& session, IpPacket& packet, PacketView& p) noexcept {
+  // Taken over from another gateway, and no client has sent anything here yet.
+  if (session.path.macs == ClientPath{}.macs) return Outcome::kNoNextHop;
   const NatTuple to = session.client.reversed();
   if (const Outcome bad = check_room(p, translated_length(packet, to.v6), client_mtu(session));
       bad != kPending) {
@@ -263,6 +229,7 @@ Outcome Nat::pass_answer_error(const Snapshot& snapshot, IpPacket& error, Packet
   const NatSession* session = find_answer(snapshot, before.reversed());
   if (session == nullptr) return Outcome::kNatUnknownFlow;
   p.service = session->service;
+  if (session->path.macs == ClientPath{}.macs) return Outcome::kNoNextHop;
   if (const Outcome bad = check_room(p, 0, kDefaultMtu); bad != kPending) return bad;
   IcmpErrorRewrite rewrite;
   rewrite.error = session->client.reversed();

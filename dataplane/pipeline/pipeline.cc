@@ -7,14 +7,27 @@ namespace penstock {
 
 void Pipeline::run(const Snapshot& snapshot, Burst& burst, Nanoseconds now) noexcept {
   flows_.advance(tick_of(now));
+  rare_.nat.advance(snapshot, now, false);
   const Selection selection{snapshot, flows_, counters_, reports_};
   classify(snapshot, flows_, burst);
   select(selection, burst);
-  if (burst.aside_count != 0) [[unlikely]]
+  if (burst.aside_count != 0) [[unlikely]] {
     handle_aside(selection, rare_, burst, now);
+    count_sessions();
+  }
   if (rare_.fragments->held() != 0) [[unlikely]]
     expire_fragments(counters_, rare_, now);
   encap(snapshot, rare_, burst, now);
+}
+
+void Pipeline::idle(const Snapshot& snapshot, Nanoseconds now) noexcept {
+  rare_.nat.advance(snapshot, now, true);
+  count_sessions();
+}
+
+void Pipeline::count_sessions() noexcept {
+  counters_.nat_sessions.set(rare_.nat.table().size());
+  counters_.nat_adopted.set(rare_.nat.adopted());
 }
 
 void Pipeline::account(const Burst& burst) noexcept {

@@ -33,16 +33,23 @@ class Pipeline {
  public:
   Pipeline(FlowTable& flows, LcoreCounters& counters, const RareSettings& rare = {},
            const Reports& reports = {})
-      : flows_(flows), counters_(counters), reports_(reports), rare_(rare) {}
+      : flows_(flows), counters_(counters), reports_(reports), rare_(rare) {
+    counters.nat_capacity.set(rare_.nat.table().capacity());
+  }
 
   /// Decides and rewrites every packet of the burst. `now`: monotonic, the same clock on every call.
   void run(const Snapshot& snapshot, Burst& burst, Nanoseconds now) noexcept;
+
+  /// While there are no packets: what must go on without them.
+  void idle(const Snapshot& snapshot, Nanoseconds now) noexcept;
 
   /// Counts the burst's outcomes; exactly once per burst, after transmission, so that received = sum of
   /// outcomes.
   void account(const Burst& burst) noexcept;
 
  private:
+  void count_sessions() noexcept;
+
   FlowTable& flows_;
   LcoreCounters& counters_;
   const Reports reports_;

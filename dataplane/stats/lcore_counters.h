@@ -25,6 +25,8 @@ class Counter {
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint64_t read() const noexcept { return value_.load(std::memory_order_relaxed); }
+  /// For what is measured, not counted.
+  void set(std::uint64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
   void zero() noexcept { value_.store(0, std::memory_order_relaxed); }
 
  private:
@@ -64,6 +66,11 @@ class LcoreCounters {
   // Frames beyond those received (Burst::extra). What waited has been counted as kHeld when it was received.
   Counter fragments_released;  // sent after the first fragment that they had waited for
   Counter fragments_lost;      // that waited in vain: timed out, displaced, or their datagram was refused
+
+  // NAT, of this worker's table.
+  Counter nat_sessions;
+  Counter nat_capacity;
+  Counter nat_adopted;  // sessions taken over from what other gateways had told
 
   // Written by the worker's polling loop (dpdk/).
   Counter extra_sent;     // extra frames that an egress port took

@@ -25,6 +25,7 @@ class NatSink final : public SyncSink {
   bool put(const SyncRecord& record, std::uint8_t peer, Nanoseconds now) override;
   void erase(std::uint64_t key, std::uint8_t peer) override;
   void collect(const std::function<void(const SyncRecord&)>& tell) override;
+  bool tick(Nanoseconds now) override;
 
  private:
   ForeignSessions& sessions_;

@@ -18,7 +18,7 @@ void NatSource::collect(Nanoseconds now, const std::function<void(const SyncReco
 
 void NatSource::take(const NatEvent& event, Nanoseconds now) {
   const auto known = sessions_.find(event.key);
-  const bool same = known != sessions_.end() && known->second.record.answer == event.record.answer;
+  const bool same = known != sessions_.end() && known->second.record.same_session(event.record);
   if (event.ended) {
     if (same) sessions_.erase(known);
     return;

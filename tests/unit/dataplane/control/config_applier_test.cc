@@ -77,6 +77,17 @@ TEST(ConfigApplier, NatAddressesOfTheGatewayAreNeitherVipsNorBackends) {
   EXPECT_FALSE(h.applier.apply(config(1, 1, {service("dns", "203.0.113.11", {"192.0.2.200"})})).accepted);
 }
 
+// The harness's backup is an IPv6 address: a service that needs one to send from is refused all the same.
+TEST(ConfigApplier, BackupsOfOtherGatewaysAreNeitherVipsNorBackendsNorSentFrom) {
+  ControlHarness h;
+  EXPECT_FALSE(h.applier.apply(config(1, 1, {service("web", "2001:db8:ff::201", {"10.0.0.1"})})).accepted);
+  EXPECT_FALSE(
+      h.applier.apply(config(1, 1, {service("web", "203.0.113.10", {"2001:db8:ff::201"})})).accepted);
+  auto nat = config(1, 1, {service("web", "203.0.113.10", {"2001:db8::1"})});
+  nat.mutable_services(0)->set_encap(proto::NAT);
+  EXPECT_FALSE(h.applier.apply(nat).accepted);
+}
+
 TEST(ConfigApplier, AnotherEpochStartsItsOwnCount) {
   ControlHarness h;
   ASSERT_TRUE(h.applier.apply(config(1, 5, {kWeb})).accepted);

@@ -81,7 +81,7 @@ class Harness {
         counters_(256, 4096),
         publisher_(quiescence_, std::vector<LcoreCounters*>{&counters_}),
         pipeline_(flows_, counters_, rare, reports),
-        compiler_(rare.nat.addresses) {
+        compiler_(rare.nat.answered_addresses()) {
     document_.generation = 0;
     for (std::size_t i = 0; i < document_.hash_key.size(); ++i)
       document_.hash_key[i] = static_cast<std::uint8_t>(i);
@@ -140,6 +140,7 @@ class Harness {
     frames_.clear();
     return answers;
   }
+  void idle() { pipeline_.idle(publisher_.current(), now); }
   Answer run(const PacketBuilder& one) { return run({one.build()}).front(); }
 
   [[nodiscard]] const Snapshot& snapshot() const { return publisher_.current(); }
