@@ -6,8 +6,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,11 +17,13 @@
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <thread>
 
 #include "penstock/base/exit_code.h"
 #include "tests/unit/bpf/agent/backend_host.h"
 #include "tests/unit/bpf/agent/control_plane.h"
+#include "tests/unit/bpf/probe_packet.h"
 
 namespace penstock {
 namespace {
@@ -98,6 +102,34 @@ class Node : public ::testing::Test {
     }).join();
   }
 
+  void in_client(const std::function<void()>& work) const {
+    std::thread([&] {
+      const int ns = open(("/var/run/netns/" + host_->client()).c_str(), O_RDONLY | O_CLOEXEC);
+      ASSERT_EQ(setns(ns, CLONE_NEWNET), 0);
+      close(ns);
+      work();
+    }).join();
+  }
+
+  /// The answer to a datagram to the GUE port; nothing when none came within 300 ms.
+  static std::optional<Bytes> asked(const char* host, const Bytes& datagram) {
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const timeval wait{0, 300'000};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(PENSTOCK_GUE_PORT);
+    inet_pton(AF_INET, host, &to.sin_addr);
+    EXPECT_EQ(sendto(fd, datagram.data(), datagram.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof to),
+              static_cast<ssize_t>(datagram.size()));
+    Bytes answer(2048);
+    const ssize_t n = recv(fd, answer.data(), answer.size(), 0);
+    close(fd);
+    if (n < 0) return std::nullopt;
+    answer.resize(static_cast<std::size_t>(n));
+    return answer;
+  }
+
   std::unique_ptr<BackendHost> host_;
   std::string socket_;
 };
@@ -140,6 +172,46 @@ TEST_F(Node, DeliversInGenericModeWhenToldSo) {
   const Child servers = host_->serve({kVip4, kVip6});
   EXPECT_EQ(host_->exchange("gue", 4, kVip6), "");
   EXPECT_EQ(host_->exchange("ipip", 6, kVip4), "");
+}
+
+TEST_F(Node, AnswersProbesAndReportsWhatBecameOfThemAndOfHops) {
+  TestControlPlane control(socket_);
+  auto directive = both_vips(4);
+  directive.set_probe_key(std::string(16, '\x5a'));
+  directive.mutable_services(1)->set_search_udp(true);
+  control.direct(directive);
+  // Generic mode: what XDP sends out of a veth natively arrives only if the peer has a program as well.
+  const Child node = start({"--xdp", "generic"});
+  ASSERT_TRUE(control.wait_for([](const auto& s) { return s.generation() == 4; })) << host_->log("node");
+  const siphash_key key = probe_key_of(0x5a);
+  Bytes request = {PENSTOCK_GUE_CONTROL, PENSTOCK_GUE_CONTROL_PROBE, 0, 0};
+  append(request, probe_message(key, 1, {{kVip4, 6, 80}, {kVip6, 17, 7}}));
+  Bytes forged = request;
+  forged.back() ^= 1;
+  // A UDP flow of the searched service that nobody has seen goes on to the next hop, once; the last keeps it.
+  const Bytes udp = udp_packet("198.51.100.7", 40000, kVip4, 7);
+  std::optional<Bytes> reply;
+  in_client([&] {
+    EXPECT_FALSE(asked("10.9.0.2", forged));
+    reply = asked("10.9.0.2", request);
+    for (const std::uint8_t next : {0, 1, 0}) {
+      const Bytes frame = gue_frame("10.9.0.1", "10.9.0.2", udp, {"10.9.0.1"}, next);
+      const Bytes datagram(frame.begin() + 14 + 20 + 8, frame.end());
+      asked("10.9.0.2", datagram);
+    }
+  });
+  ASSERT_TRUE(reply) << host_->log("node");
+  EXPECT_EQ(reply->size(), request.size());
+  const auto status = control.wait_for([](const auto& s) {
+    return s.probes().answered() == 1 && s.probes().refused_authentication() == 1 && s.hops_size() == 4 &&
+           s.hops(0).passed_on() == 1 && s.hops(1).last() == 1 && s.hops(0).known() == 1;
+  });
+  EXPECT_TRUE(status) << host_->log("node");
+  directive.set_generation(5);
+  directive.clear_probe_key();
+  control.direct(directive);
+  ASSERT_TRUE(control.wait_for([](const auto& s) { return s.generation() == 5; }));
+  in_client([&] { EXPECT_FALSE(asked("10.9.0.2", request)) << "no key, no answer"; });
 }
 
 TEST_F(Node, CleanStopLeavesTheHostAsItWas) {
