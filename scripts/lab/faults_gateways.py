@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import time
 
 from . import processes, rest, routing
@@ -43,6 +45,24 @@ def dataplane_crash(run: FaultRun) -> None:
     run.go_on(max(5, 15 * run.scale.time))
     run.outage_of_new(1.5)
     run.conclude(gap_ms=500)
+
+
+def gateway_killed(run: FaultRun) -> None:
+    """Dataplane and agent of a gateway are killed at once, FRR lives; the supervisor withdraws: gaps up to 500 ms."""
+    run.hold()
+    killed = run.fault("SIGKILL to dataplane and agent of gw1")
+    for name in ("gw1-gateway", "gw1-dataplane"):
+        os.kill(pid_of(name), signal.SIGKILL)
+    processes.withdraw_unless_forwarding(_GW1)
+    routing.wait_for_ecmp([_GW2], 10)
+    run.figures.add("withdrawn", time.monotonic() - killed, "s until the router's routes changed")
+    run.go_on(max(3, 10 * run.scale.time))
+    run.outage_of_new(1.5)
+    report = run.look("gw1 without processes")
+    processes.start_gateway(_GW1)
+    run.wait_in_ecmp(_GW1)
+    run.go_on(max(3, 10 * run.scale.time))
+    run.conclude(gap_ms=500, gaps_of=report)
 
 
 def dataplane_upgrade(run: FaultRun) -> None:

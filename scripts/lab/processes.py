@@ -91,6 +91,12 @@ def _restart_script(g: Host) -> Path:
     return script
 
 
+def withdraw_unless_forwarding(g: Host) -> None:
+    """What a supervisor does after dataplane or agent has ended: ExecStopPost of scripts/systemd."""
+    run([str(BIN / "penstock-gateway"), "--withdraw", "unless-forwarding", "--dataplane-socket", str(_socket(g))],
+        ns=g.namespace)
+
+
 def start_gateway(g: Host) -> None:
     start_dataplane(g)
     wait_for_dataplane(g)

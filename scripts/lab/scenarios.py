@@ -110,6 +110,7 @@ SCENARIOS: dict[str, Callable[[Run], None]] = {
 FAULTS: dict[str, Callable[[FaultRun], None]] = {
     "weight-churn": faults_backends.weight_churn, "backend-churn": faults_backends.backend_churn,
     "gateway-crash": faults_gateways.gateway_crash, "dataplane-crash": faults_gateways.dataplane_crash,
+    "gateway-killed": faults_gateways.gateway_killed,
     "dataplane-upgrade": faults_gateways.dataplane_upgrade, "gateway-join": faults_gateways.gateway_join,
     "control-down": faults_backends.control_down, "backend-crash": faults_backends.backend_crash,
     "nat-rehash": faults_sync.nat_rehash, "replication-hostile": faults_sync.replication_hostile,
