@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "penstock/net/headers.h"
+#include "dataplane/config/hop_candidates.h"
 
 namespace penstock {
 namespace {
@@ -13,8 +13,7 @@ constexpr char kSeparator = '\n';  // occurs in no id and no address, as in comp
 
 ReplicatedFlows replicated_of(const ServiceDocument& service) noexcept {
   if (service.encap == Encap::kNat || service.one_shot) return ReplicatedFlows::kNone;
-  const bool second_chance = service.encap == Encap::kGue && service.key.protocol == kProtoTcp;
-  return second_chance ? ReplicatedFlows::kDeviating : ReplicatedFlows::kAll;
+  return service.has_hops() ? ReplicatedFlows::kDeviating : ReplicatedFlows::kAll;
 }
 
 std::array<std::uint32_t, 4> idle_of(const IdleTimeoutSeconds& idle) noexcept {
@@ -47,8 +46,7 @@ void BackendNames::refresh(const Snapshot& snapshot) {
     for (std::size_t i = 0; i < service->backends.size(); ++i) {
       const BackendIndex index = service->backends[i];
       if (index >= entries.size()) entries.resize(index + 1);
-      entries[index] = {name_of(service->document, service->document.backends[i]), service->index, replicated,
-                        idle};
+      entries[index] = {name_of(service->document, service->document.backends[i]), replicated, idle};
       indexes[entries[index].name] = index;
     }
   }
@@ -61,10 +59,7 @@ void BackendNames::refresh(const Snapshot& snapshot) {
 bool is_replicated(const Snapshot& snapshot, const BackendNames::Entry& backend, std::uint64_t digest,
                    BackendIndex index) noexcept {
   if (backend.replicated != ReplicatedFlows::kDeviating) return backend.replicated == ReplicatedFlows::kAll;
-  const ServiceRecord& service = snapshot.service(backend.service);
-  // By source, the digest does not tell the slot.
-  if (service.owners == nullptr || service.by_source) return true;
-  return service.backends[*service.slot(digest)] != index;
+  return !every_gateway_finds(snapshot, index, digest);
 }
 
 }  // namespace penstock

@@ -17,7 +17,7 @@ namespace penstock {
 /// Which flows of a service peers are told of.
 enum class ReplicatedFlows : std::uint8_t {
   kNone,       // NAT: its sessions are told instead
-  kDeviating,  // second chance saves TCP flows whose backend the present tables would yield
+  kDeviating,  // those that second chance does not save: no present table yields their backend
   kAll,
 };
 
@@ -25,7 +25,6 @@ class BackendNames {
  public:
   struct Entry {
     std::uint64_t name = 0;  // 0: the index is not in use
-    ServiceIndex service = kNoServiceIndex;
     ReplicatedFlows replicated = ReplicatedFlows::kNone;
     std::array<std::uint32_t, 4> idle_seconds{};  // by IdleClass
   };
@@ -56,8 +55,8 @@ class BackendNames {
   std::unordered_map<std::uint64_t, BackendIndex> indexes_;
 };
 
-/// Whether peers must be told of a flow, by its digest and the backend that it has. TCP flows of services
-/// with second chance only if no table of the present would name their backend.
+/// Whether peers must be told of a flow, by its digest and the backend that it has. Of services with second
+/// chance only if their hops would not find it (every_gateway_finds).
 [[nodiscard]] bool is_replicated(const Snapshot& snapshot, const BackendNames::Entry& backend,
                                  std::uint64_t digest, BackendIndex index) noexcept;
 

@@ -14,6 +14,9 @@ constexpr Nanoseconds kHelloInterval = Nanoseconds::from_millis(200);
 constexpr Nanoseconds kGroupPatience = Nanoseconds::from_millis(50);
 constexpr Nanoseconds kSilence = Nanoseconds::from_seconds(2);
 constexpr std::uint64_t kStaleMs = 30'000;
+constexpr Nanoseconds kForgotten = Nanoseconds::from_millis(2 * kStaleMs);
+// A full mirror can never match; it still asks a little, lest it stay full of what has ended.
+constexpr std::uint64_t kAsksWhenFull = 64;
 // Ticks come every 10 ms: a walk in 10 s, which sinks add to their leases (record.h), or in half a second.
 constexpr std::size_t kTicksPerWalk = 1000, kTicksPerHurriedWalk = 50;
 
@@ -56,7 +59,9 @@ bool PeerLink::fits_session(const DatagramHeader& header, SyncTime time) {
     return false;
   }
   if (header.session == session_) return true;
-  if (header.session == 0 || header.started_ns <= session_started_) return false;
+  // Whatever a silent peer said before is stale by now; its clock may have been set back while it was down.
+  const bool forgotten = time.now > heard_ + kForgotten;
+  if (header.session == 0 || (header.started_ns <= session_started_ && !forgotten)) return false;
   begin_session(header, time);
   return true;
 }
@@ -104,6 +109,7 @@ void PeerLink::on_digest(SyncRecordType type, unsigned bits, std::uint32_t first
   const RecordSet& mirror = mirrors_[type_index(type)];
   for (std::size_t i = 0; i < checksums.size(); ++i) {
     if (mirror.checksum(bits, first + i) == checksums[i]) continue;
+    if (mirror.size() >= context_.capacity && (first + i + counts_.received) % kAsksWhenFull != 0) continue;
     writer_.ask(type, bits, first + static_cast<std::uint32_t>(i));
     urgent_ = true;
   }

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "dataplane/sync/peer_list.h"
 #include "dataplane/sync/socket_address.h"
 #include "penstock/base/clock.h"
 
@@ -28,7 +29,6 @@ constexpr Nanoseconds kFetchPatience = Nanoseconds::from_seconds(3);
 constexpr Nanoseconds kFetchAgain = Nanoseconds::from_millis(100);
 constexpr std::uint64_t kStaleMs = 30'000;
 constexpr int kSocketBuffer = 8 << 20;
-constexpr std::size_t kMostPeers = 64;
 constexpr std::size_t kRememberedNonces = 64;
 constexpr unsigned kDatagramsAtOnce = 1024;
 
@@ -110,37 +110,17 @@ SyncThread::~SyncThread() {
 }
 
 std::vector<Error> SyncThread::set_peers(const std::vector<std::pair<std::string, std::string>>& peers) {
-  std::vector<Error> problems;
-  std::vector<SyncPeer> parsed;
-  if (peers.size() > kMostPeers)
-    problems.push_back(invalid("peers", "at most " + std::to_string(kMostPeers) + " gateways may be peers"));
-  for (std::size_t i = 0; i < peers.size(); ++i) {
-    const std::string field = "peers[" + std::to_string(i) + "].address";
-    const auto address = SyncAddress::parse(peers[i].second);
-    if (!address) {
-      problems.push_back(invalid(field, address.error().message));
-    } else if (*address == address_) {
-      problems.push_back(invalid(field, address->text() + " is this gateway's own --sync-address"));
-    } else if (address->address.is_v6() != address_.address.is_v6()) {
-      problems.push_back(
-          invalid(field, address->text() + " is not of the family of --sync-address, " + address_.text()));
-    } else if (std::any_of(parsed.begin(), parsed.end(),
-                           [&](const SyncPeer& peer) { return peer.address == *address; })) {
-      problems.push_back(invalid(field, address->text() + " is given twice"));
-    } else {
-      parsed.push_back({peers[i].first, *address});
-    }
-  }
-  if (!problems.empty()) return problems;
+  PeerList list = read_peers(peers, address_);
+  if (!list.problems.empty()) return list.problems;
   {
     const std::scoped_lock lock(mutex_);
     // At once, so that whoever gave the first peers never sees the stage before.
-    if (parsed.empty()) {
+    if (list.peers.empty()) {
       stage_ = SyncStage::kOff;
     } else if (stage_ == SyncStage::kOff) {
       stage_ = fetched_once_ ? SyncStage::kReady : SyncStage::kFetching;
     }
-    new_peers_ = std::move(parsed);
+    new_peers_ = std::move(list.peers);
   }
   ::eventfd_write(wake_.fd(), 1);
   return {};

@@ -83,11 +83,13 @@ class EngineWorld {
   [[nodiscard]] SyncTime time() const { return {now_, wall_ms_ + now_.count() / 1'000'000}; }
 
   /// A new run of the gateway: another session, nothing known of the last one but what its sink holds.
-  void start(std::size_t i) {
+  /// clock_ns: what its clock is off by when it starts.
+  void start(std::size_t i, std::int64_t clock_ns = 0, const SyncSettings* settings = nullptr) {
     Gateway& gateway = *gateways_[i];
     gateway.engine = std::make_unique<SyncEngine>(
-        settings_, random_() | 1, time().wall_ms * 1'000'000 + 1, std::vector<SyncSource*>{&gateway.source},
-        std::vector<SyncSink*>{&gateway.sink},
+        settings != nullptr ? *settings : settings_, random_() | 1,
+        time().wall_ms * 1'000'000 + 1 + static_cast<std::uint64_t>(clock_ns),
+        std::vector<SyncSource*>{&gateway.source}, std::vector<SyncSink*>{&gateway.sink},
         [this, from = gateway.address](const SyncAddress& to, std::span<const std::byte> bytes) {
           wire.push_back({from, to, {bytes.begin(), bytes.end()}});
         });

@@ -228,6 +228,33 @@ TEST(SyncEngine, AnOlderSessionOfAPeerIsRefused) {
   EXPECT_EQ(world.refused(1, Refusal::kReplay) - before, recorded.size());
 }
 
+TEST(SyncEngine, APeerWhoseClockWasSetBackIsHeardAgainAfterAMinuteOfSilence) {
+  EngineWorld world(2);
+  world[0].source.flows[1] = 1;
+  world.run(kSecond);
+  world.stop(0);
+  world.start(0, -20'000'000'000);
+  world[0].source.flows[2] = 1;
+  world.run(kSecond);
+  EXPECT_FALSE(world[1].sink.flows.contains(2)) << "an older session";
+  world.run(Nanoseconds::from_seconds(62));
+  EXPECT_TRUE(world[1].sink.flows.contains(2));
+}
+
+TEST(SyncEngine, APeerThatTellsMoreThanFitsIsNotAskedForItOverAndOver) {
+  SyncSettings settings;
+  settings.capacity = 20'000;
+  EngineWorld world(2, 1, settings);
+  SyncSettings large;
+  world.start(0, 0, &large);
+  for (std::uint64_t key = 1; key <= 50'000; ++key) world[0].source.flows[key] = 1;
+  world.run(Nanoseconds::from_seconds(2));
+  EXPECT_EQ(world[1].sink.flows.size(), 20'000U);
+  const auto before = world[0].engine->report(world.time().now).peers.at(0).sent;
+  world.run(Nanoseconds::from_seconds(2));
+  EXPECT_LT(world[0].engine->report(world.time().now).peers.at(0).sent - before, 2000U);
+}
+
 TEST(SyncEngine, DatagramsOlderThanHalfAMinuteAreRefused) {
   EngineWorld world(2);
   world.run(kSecond);
