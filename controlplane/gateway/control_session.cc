@@ -122,6 +122,9 @@ bool ControlSession::State::greet(Stream& stream) {
   report.mutable_hello()->set_routing(options.routing);
   report.mutable_hello()->set_epoch(running.epoch);
   report.mutable_hello()->set_generation(running.generation);
+  for (proto::SyncPeer& peer : callbacks.peers ? callbacks.peers() : std::vector<proto::SyncPeer>{}) {
+    *report.mutable_hello()->add_peers() = std::move(peer);
+  }
   return stream.Write(report);
 }
 

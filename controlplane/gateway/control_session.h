@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "controlplane/gateway/config_id.h"
 #include "penstock/proto/gateway.pb.h"
@@ -36,6 +37,8 @@ class ControlSession {
     std::function<void(proto::GatewayDirective)> on_directive;
     std::function<proto::GatewayStatus()> status;
     std::function<ConfigId()> running;
+    std::function<std::vector<proto::SyncPeer>()>
+        peers{};  // of the dataplane, for the hello; may be left out
   };
 
   ControlSession(Options options, Callbacks callbacks);

@@ -27,6 +27,7 @@ DataplaneFeed::DataplaneFeed(DataplaneClient& dataplane, const LastGood& last_go
     desired_ = std::move(*(*loaded)->mutable_config());
     (*loaded)->clear_config();
     orders_ = std::move(**loaded);
+    peers_ = {orders_->peers().begin(), orders_->peers().end()};
     peers_due_ = from_disk_ = true;
     saved_ = Settled(id_of(*desired_), orders_->SerializeAsString());
     spdlog::info("last good configuration on disk: {}", id_of(*desired_).text());
@@ -47,6 +48,10 @@ DataplaneFeed::~DataplaneFeed() {
 void DataplaneFeed::submit(proto::GatewayDirective directive) {
   {
     const std::lock_guard lock(mutex_);
+    if (inbox_ && inbox_->has_config() && !directive.has_config()) {
+      directive.mutable_config()->Swap(inbox_->mutable_config());
+    }
+    peers_ = {directive.peers().begin(), directive.peers().end()};
     inbox_ = std::move(directive);
   }
   wake_.notify_one();
@@ -72,6 +77,11 @@ void DataplaneFeed::reconnected() {
 ConfigId DataplaneFeed::running() const {
   const std::lock_guard lock(mutex_);
   return running_.value_or(ConfigId{});
+}
+
+std::vector<proto::SyncPeer> DataplaneFeed::peers() const {
+  const std::lock_guard lock(mutex_);
+  return peers_;
 }
 
 void DataplaneFeed::set_running(std::optional<ConfigId> running) {

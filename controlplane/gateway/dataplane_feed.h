@@ -19,6 +19,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "controlplane/gateway/backoff.h"
 #include "controlplane/gateway/config_id.h"
@@ -46,7 +47,8 @@ class DataplaneFeed {
   /// Ends a call under way as well.
   ~DataplaneFeed();
 
-  /// The newest directive replaces one that has not been looked at yet.
+  /// The newest directive replaces one that has not been looked at yet, but for its configuration if it
+  /// brings none itself.
   void submit(proto::GatewayDirective directive);
 
   /// A new stream of beats began: a dataplane that may be another process than before, and knows no peers.
@@ -57,6 +59,9 @@ class DataplaneFeed {
 
   /// What the dataplane runs as far as known; none before the first contact.
   [[nodiscard]] ConfigId running() const;
+
+  /// That the newest directive names, for the hello: a control plane that restarted knows them from there.
+  [[nodiscard]] std::vector<proto::SyncPeer> peers() const;
 
  private:
   enum class Outcome { kSettled, kTryAgain };
@@ -95,6 +100,7 @@ class DataplaneFeed {
   std::condition_variable wake_;
   std::optional<proto::GatewayDirective> inbox_;
   std::optional<ConfigId> running_;
+  std::vector<proto::SyncPeer> peers_;
   bool recheck_ = false;      // a beat contradicted running_
   bool reconnected_ = false;  // a new stream of beats
   bool stopping_ = false;

@@ -26,7 +26,8 @@ Gateway::Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> route
       session_(options.session,
                {.on_directive = [this](auto directive) { feed_.submit(std::move(directive)); },
                 .status = [this] { return status(); },
-                .running = [this] { return feed_.running(); }}),
+                .running = [this] { return feed_.running(); },
+                .peers = [this] { return feed_.peers(); }}),
       feed_(feed_client_, last_good_,
             {.report = [this](const auto& applied) { session_.report(applied); },
              .settled =

@@ -45,6 +45,12 @@ class ControlSessionTest : public ::testing::Test {
                                            .running =
                                                [] {
                                                  return ConfigId{7, 3};
+                                               },
+                                           .peers =
+                                               [] {
+                                                 std::vector<proto::SyncPeer> peers(1);
+                                                 peers[0].set_gateway("gw2");
+                                                 return peers;
                                                }});
     session_->start();
   }
@@ -66,6 +72,8 @@ TEST_F(ControlSessionTest, BeginsWithAHelloThatSaysWhatRuns) {
   EXPECT_EQ(first.hello().version(), "1.2.3");
   EXPECT_EQ(first.hello().epoch(), 7u);
   EXPECT_EQ(first.hello().generation(), 3u);
+  ASSERT_EQ(first.hello().peers_size(), 1);
+  EXPECT_EQ(first.hello().peers(0).gateway(), "gw2");
 }
 
 TEST_F(ControlSessionTest, SendsStatusAgainAndAgain) {

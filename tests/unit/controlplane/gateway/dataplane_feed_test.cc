@@ -221,6 +221,21 @@ TEST_F(DataplaneFeedTest, PeersAreKnownBeforeTheConfigurationAndToldOnceAsLongAs
   EXPECT_TRUE(dataplane_->peers()[1].first.empty());
 }
 
+// As when a second gateway comes just after a write. Often enough that the feed does not always look between.
+TEST_F(DataplaneFeedTest, PeersThatComeAloneDoNotReplaceAConfigurationThatWaits) {
+  start_dataplane();
+  start_feed();
+  for (std::uint64_t generation = 1; generation <= 50; ++generation) {
+    auto message = directive(config_with({7, generation}));
+    feed_->submit(message);
+    message.clear_config();
+    feed_->submit(with_peers(message, {"10.0.2." + std::to_string(generation) + ":6082"}));
+    ASSERT_TRUE(eventually([&] { return dataplane_->running() == ConfigId{7, generation}; })) << generation;
+  }
+  ASSERT_EQ(feed_->peers().size(), 1u);
+  EXPECT_EQ(feed_->peers()[0].address(), "10.0.2.50:6082");
+}
+
 TEST_F(DataplaneFeedTest, RestartedDataplaneHearsOfItsPeersAgain) {
   start_dataplane();
   start_feed();
@@ -244,6 +259,7 @@ TEST_F(DataplaneFeedTest, PeersAndPolicyComeFromDiskWithoutAControlPlane) {
   ASSERT_TRUE(eventually([&] { return announced() == kVip; }));
   ASSERT_EQ(dataplane_->peers().size(), 1u);
   EXPECT_EQ(dataplane_->peers()[0].first, std::vector<std::string>{"10.0.2.2:6082"});
+  ASSERT_EQ(feed_->peers().size(), 1u) << "for the next hello";
   const std::lock_guard lock(mutex_);
   EXPECT_EQ(orders_.policy().med(), 30u);
   EXPECT_EQ(orders_.upgrade().id(), 12u);
