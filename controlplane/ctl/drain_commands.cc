@@ -70,7 +70,8 @@ Result<Patience> patience_of(const DrainFlags& flags, std::uint64_t otherwise) {
 /// What the gateways that are there count for some backends.
 struct FlowsLeft {
   std::uint64_t flows = 0;
-  std::size_t behind = 0;  // gateways that do not run `generation` yet
+  std::size_t gateways = 0;  // that are there to count
+  std::size_t behind = 0;    // of these, those that do not run `generation` yet
 };
 
 Result<FlowsLeft> flows_left(const RestClient& rest, const Backends& backends, std::uint64_t generation) {
@@ -94,6 +95,7 @@ Result<FlowsLeft> flows_left(const RestClient& rest, const Backends& backends, s
       behind[text_at(gateway, "gateway")] |= number_at(gateway, "generation") < generation;
     }
   }
+  out.gateways = behind.size();
   out.behind = static_cast<std::size_t>(
       std::count_if(behind.begin(), behind.end(), [](const auto& gateway) { return gateway.second; }));
   return out;
@@ -111,6 +113,11 @@ class BackendsDrained {
     auto left = flows_left(rest_, backends_, generation_);
     if (!left) return left.error();
     Standing out;
+    if (left->gateways == 0) {
+      out.line = "no gateway is connected that would count its flows";
+      zero_since_.reset();
+      return out;
+    }
     if (left->behind != 0) {
       out.line = "gateways that have yet to take up generation " + std::to_string(generation_) + ": " +
                  std::to_string(left->behind);

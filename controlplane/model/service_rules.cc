@@ -67,8 +67,9 @@ void check_options(const Service& service, const std::string& path, Problems& pr
   need(!service.one_shot || service.quic.empty(), "one_shot", "a QUIC connection is more than one datagram");
   need(service.second_chance == SecondChance::kTcp || encap == Encap::kGue, "second_chance",
        "needs encap gue: other packets cannot carry hops");
-  need(service.second_chance != SecondChance::kTcpAndUdp || protocol == kProtoUdp || protocol == kAnyProtocol,
-       "second_chance", "tcp+udp needs protocol udp or any");
+  const bool udp_chance = service.second_chance == SecondChance::kTcpAndUdp;
+  need(!udp_chance || protocol == kProtoUdp, "second_chance", "tcp+udp needs protocol udp");
+  need(!udp_chance || !service.one_shot, "second_chance", "datagrams of one_shot belong to no flow");
   need(service.quic.empty() || protocol == kProtoUdp, "quic", "needs protocol udp");
   need(service.quic.empty() || encap != Encap::kNat, "quic", "nat knows a flow by its addresses only");
   for (const QuicConfig& config : service.quic) {

@@ -53,9 +53,10 @@ bool searches_udp(const Service& service) {
   return service.encap == Encap::kGue && service.second_chance == SecondChance::kTcpAndUdp;
 }
 
-/// The longest hop list that a packet to `backend` carries: hops are of the outer header's family.
+/// The longest hop list that a TCP packet to `backend` carries: hops are of the outer header's family.
+/// Services of any protocol have none.
 std::uint32_t hop_list(const Service& service, const IpAddr& backend) {
-  if (service.second_chance == SecondChance::kOff) return 0;
+  if (service.second_chance == SecondChance::kOff || service.key.protocol != kProtoTcp) return 0;
   return PENSTOCK_GUE_MAX_HOPS * (backend.is_v6() ? 16 : 4);
 }
 

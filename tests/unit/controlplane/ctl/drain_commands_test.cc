@@ -120,11 +120,24 @@ TEST_F(DrainCommandsTest, FlowsThatStayBeyondTheTimeAreAFailure) {
   flags_.timeout = "1s";
   const Status status = answering([](const Asked& asked) -> Answer {
                           if (asked.method == "POST") return {200, "{}"};
-                          return {200, R"({"generation":7,"backends":[{"backend":"be1","flows":5}]})"};
+                          return {200, R"({"generation":7,"backends":[{"backend":"be1","flows":5}],
+                              "gateways":[{"gateway":"gw1","connected":true,"generation":7}]})"};
                         }).drain("backend", "web/be1", flags_);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::kFailedPrecondition);
   EXPECT_THAT(status.error().message, HasSubstr("5 flows left"));
+}
+
+TEST_F(DrainCommandsTest, WithoutAGatewayNobodyKnowsWhetherFlowsAreLeft) {
+  flags_.wait = true;
+  flags_.timeout = "1s";
+  const Status status = answering([](const Asked& asked) -> Answer {
+                          if (asked.method == "POST") return {200, "{}"};
+                          return {200, R"({"generation":7,"backends":[{"backend":"be1","flows":0}],
+                              "gateways":[{"gateway":"gw1","connected":false,"generation":7}]})"};
+                        }).drain("backend", "web/be1", flags_);
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message, HasSubstr("no gateway is connected"));
 }
 
 TEST_F(DrainCommandsTest, AGatewayIsWaitedForUntilItIsQuiet) {

@@ -132,14 +132,17 @@ TEST(Wire, ANodeHearsHowMuchRoomItsClientsHaveToLeave) {
   for (const Case& c : {Case{R"("encap":"gue")", "10.0.0.1", 20 + 8 + 4 + 4 + 3 * 4},
                         {R"("encap":"gue")", "2001:db8::1", 40 + 8 + 4 + 4 + 3 * 16},
                         {R"("encap":"gue","second_chance":"off")", "10.0.0.1", 20 + 8 + 4 + 4},
+                        {R"("encap":"gue","protocol":"any","port":"*")", "10.0.0.1", 20 + 8 + 4 + 4},
                         {R"("encap":"ipip")", "10.0.0.1", 20},
                         {R"("encap":"gre")", "10.0.0.1", 20 + 4},
                         {R"("encap":"gre","forwarding":{"gre_key":1})", "2001:db8::1", 40 + 8},
                         {R"("encap":"gue","forwarding":{"too_big":"fragment"})", "10.0.0.1", 0},
                         {R"("encap":"l2dsr")", "10.0.0.1", 0}}) {
     const std::string document =
-        std::string(R"({"services":[{"id":"a","vip":"203.0.113.9","protocol":"tcp","port":80,)") + c.service +
-        R"(,"backends":[{"id":"a","address":")" + c.backend + "\"}]}]}";
+        std::string(R"({"services":[{"id":"a","vip":"203.0.113.9",)") +
+        (std::string(c.service).find("protocol") == std::string::npos ? R"("protocol":"tcp","port":80,)"
+                                                                      : "") +
+        c.service + R"(,"backends":[{"id":"a","address":")" + c.backend + "\"}]}]}";
     const std::vector<IpAddr> node = {*IpAddr::parse(c.backend)};
     const proto::NodeDirective directive = NodeIndex(state_of(document.c_str())).directive(node);
     ASSERT_EQ(directive.services_size(), 1);
