@@ -1,7 +1,5 @@
 #include "dataplane/pipeline/second_chance.h"
 
-#include <algorithm>
-
 #include "dataplane/config/hop_candidates.h"
 #include "dataplane/pipeline/special.h"
 
@@ -15,15 +13,21 @@ HopCandidates candidates_of(const Snapshot& s, const PacketView& p) noexcept {
 }
 
 // The living ones first, else in order.
-HopCandidates living_first(const BackendLiveness* liveness, const HopCandidates& candidates) noexcept {
-  const auto is_down = [liveness](BackendIndex backend) { return liveness->is_down(backend); };
-  if (liveness == nullptr || std::ranges::none_of(candidates.all(), is_down)) return candidates;
+HopCandidates sorted(const BackendLiveness& liveness, const HopCandidates& candidates) noexcept {
   HopCandidates out;
   for (const BackendIndex backend : candidates.all()) {
-    if (!liveness->is_down(backend)) out.add(backend);
+    if (!liveness.is_down(backend)) out.add(backend);
   }
   for (const BackendIndex backend : candidates.all()) out.add(backend);
   return out;
+}
+
+void put_living_first(const BackendLiveness* liveness, HopCandidates& candidates) noexcept {
+  if (liveness == nullptr) return;
+  bool any_down = false;
+  for (const BackendIndex backend : candidates.all()) any_down |= liveness->is_down(backend);
+  if (any_down) [[unlikely]]
+    candidates = sorted(*liveness, candidates);
 }
 
 // A list of at most `most` of the candidates that are not p.backend, and of its family. Counted by
@@ -50,7 +54,8 @@ void send_with_hops(Burst& b, PacketView& p) noexcept {
 }  // namespace
 
 Sought seek(const Snapshot& s, const BackendLiveness* liveness, Burst& b, PacketView& p) noexcept {
-  const HopCandidates candidates = living_first(liveness, candidates_of(s, p));
+  HopCandidates candidates = candidates_of(s, p);
+  put_living_first(liveness, candidates);
   if (candidates.all().empty()) return Sought::kNobody;
   p.backend = candidates.all().front();
   if (candidates.all().size() == 1) return Sought::kOnlyOne;
@@ -60,7 +65,9 @@ Sought seek(const Snapshot& s, const BackendLiveness* liveness, Burst& b, Packet
 }
 
 void seek_and_return(const Snapshot& s, const BackendLiveness* liveness, Burst& b, PacketView& p) noexcept {
-  HopList& list = list_hops(s, living_first(liveness, candidates_of(s, p)), kMaxHops - 1, b, p);
+  HopCandidates candidates = candidates_of(s, p);
+  put_living_first(liveness, candidates);
+  HopList& list = list_hops(s, candidates, kMaxHops - 1, b, p);
   if (list.count == 0) return;
   list.backends[list.count++] = p.backend;
   send_with_hops(b, p);
