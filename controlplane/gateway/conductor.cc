@@ -80,7 +80,7 @@ void Conductor::run() {
       std::unique_lock lock(mutex_);
       const auto woken = [this] { return changed_ || stopping_; };
       const bool busy = upgrade_.active() || drain_.phase() != DrainPolicy::Phase::kNone;
-      if (busy && orders) {
+      if (orders && (busy || asks_for_new_upgrade(*orders))) {
         wake_.wait_for(lock, kStep, woken);
       } else {
         wake_.wait(lock, woken);
@@ -95,9 +95,14 @@ void Conductor::run() {
   }
 }
 
-void Conductor::begin_upgrade_if_new(const Orders& orders, Nanoseconds now) {
+bool Conductor::asks_for_new_upgrade(const Orders& orders) const {
   const std::uint64_t id = orders.directive.upgrade().id();
-  if (id == 0 || upgrade_.active() || record_.knows(id) || upgrade_.state().id == id) return;
+  return id != 0 && id != upgrade_.state().id && !record_.knows(id);
+}
+
+void Conductor::begin_upgrade_if_new(const Orders& orders, Nanoseconds now) {
+  if (upgrade_.active() || !asks_for_new_upgrade(orders)) return;
+  const std::uint64_t id = orders.directive.upgrade().id();
   if (std::exchange(record_damaged_, false)) {
     upgrade_.refuse(id, "the record of upgrades was damaged: whether this one was carried out is not known",
                     now);

@@ -62,6 +62,7 @@ class Conductor {
   };
 
   void run();
+  [[nodiscard]] bool asks_for_new_upgrade(const Orders& orders) const;
   void begin_upgrade_if_new(const Orders& orders, Nanoseconds now);
   void read_traffic(Nanoseconds now);
   void step(const Orders& orders, Nanoseconds now);

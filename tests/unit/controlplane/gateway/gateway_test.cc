@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "controlplane/gateway/realtime.h"
 #include "eventually.h"
@@ -334,6 +335,38 @@ TEST_F(GatewayTest, UpgradeDrainsRestartsVerifiesAndAnnounces) {
   EXPECT_TRUE(holds_for(1500ms, [&] {
     return routes() == kVip && !std::filesystem::exists(dir_.path("restart asked"));
   })) << "an upgrade was carried out twice";
+}
+
+TEST_F(GatewayTest, SecondUpgradeWaitsForTheFirst) {
+  options_.restart_command = {"sh", "-c", "echo x >> " + dir_.path("restarts") + "; exit 1"};
+  bring_up();
+  control_->send(upgrade_directive(5));
+  ASSERT_TRUE(eventually([&] { return upgrade().phase() == proto::GatewayUpgrade::DRAINING; }));
+  control_->send(upgrade_directive(6));
+  ASSERT_TRUE(eventually(
+      [&] { return upgrade().id() == 6 && upgrade().phase() == proto::GatewayUpgrade::FAILED; }, 20s));
+  EXPECT_EQ(std::filesystem::file_size(dir_.path("restarts")), 4u) << "one line per upgrade";
+}
+
+TEST_F(GatewayTest, RestartWithoutAControlPlaneKeepsPolicyPeersAndUpgradesDone) {
+  options_.restart_command = {"touch", dir_.path("restart asked")};
+  auto message = upgrade_directive(5);
+  message.mutable_policy()->set_med(30);
+  message.add_peers()->set_address("10.0.2.2:6082");
+  ASSERT_TRUE(LastGood(dir_.path()).save(message));
+  ASSERT_TRUE(UpgradeRecord(dir_.path()).put({5, UpgradePolicy::Phase::kDone, {}}));
+  const Announcements at_30{{kVip.begin()->first, {.med = 30}}};
+  start_dataplane();
+  start_gateway();
+  ASSERT_TRUE(eventually([&] { return routes() == at_30; }));
+  gateway_.reset();
+  start_gateway();
+  EXPECT_TRUE(holds_for(1500ms, [&] { return routes() == at_30; })) << "a restarted agent flapped";
+  ASSERT_FALSE(dataplane_->peers().empty());
+  for (const auto& [peers, applied_before] : dataplane_->peers()) {
+    EXPECT_EQ(peers, std::vector<std::string>{"10.0.2.2:6082"});
+  }
+  EXPECT_FALSE(std::filesystem::exists(dir_.path("restart asked")));
 }
 
 TEST_F(GatewayTest, UpgradeWhoseCommandFailsAnnouncesTheOldDataplaneAgain) {
