@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dataplane/config/backend_liveness.h"
+#include "dataplane/flow/flow_census.h"
 #include "dataplane/flow/flow_table.h"
 #include "dataplane/probe/probe_counters.h"
 #include "dataplane/stats/lcore_counters.h"
@@ -32,6 +33,7 @@ struct PortView {
 struct EngineView {
   std::vector<const LcoreCounters*> counters;  // by lcore
   std::vector<const FlowTable*> flows;         // by lcore
+  const FlowCensus* census = nullptr;          // BackendStats.flows; null: nobody counts
   std::vector<std::string> flow_origins;       // by lcore: LcoreStats.flow_table; may be shorter
   std::function<std::vector<PortView>()> ports;
   std::function<ProbeCounters()> probes = {};    // empty: this gateway does not probe

@@ -55,6 +55,7 @@ struct ControlHarness {
     EngineView view;
     view.counters = {&counters};
     view.flows = {&flows};
+    view.census = &census;
     view.ports = [] { return std::vector<PortView>{{"net_test0", 1, 2, 3, 4, 5, 6, 7}}; };
     view.oldest_progress = [this] { return Nanoseconds(progress_ns.load()); };
     return view;
@@ -63,6 +64,7 @@ struct ControlHarness {
   static constexpr std::size_t kFlowBytes = 1 << 20;
   std::unique_ptr<std::byte, decltype(&std::free)> memory;
   FlowTable flows;
+  FlowCensus census{16};
   LcoreCounters counters;
   std::vector<LcoreCounters*> counter_list;
   NobodyToWaitFor quiescence;

@@ -91,6 +91,9 @@ TEST_F(ControlServerTest, StatsAddUpAndNameServicesBackendsAndPorts) {
   harness_.counters.backend(compiled.backends[1]).packets.add(7);
   harness_.counters.backend(compiled.backends[1]).bytes.add(700);
   harness_.counters.backend(compiled.backends[1]).new_flows.add(2);
+  harness_.flows.insert(0x1111, compiled.backends[1], PacketKind::kSyn, IdleTicks::from_seconds(9, 9, 9, 9));
+  harness_.census.count(harness_.flows);
+  harness_.census.publish();
   const auto report = stats();
   EXPECT_EQ(report.received_packets(), 10U);
   EXPECT_EQ(report.outcomes_size(), static_cast<int>(kOutcomeCount));
@@ -100,6 +103,8 @@ TEST_F(ControlServerTest, StatsAddUpAndNameServicesBackendsAndPorts) {
   EXPECT_EQ(report.services(0).backends(1).backend(), "be2");
   EXPECT_EQ(report.services(0).backends(1).bytes(), 700U);
   EXPECT_EQ(report.services(0).backends(1).new_flows(), 2U);
+  EXPECT_EQ(report.services(0).backends(1).flows(), 1U);
+  EXPECT_EQ(report.services(0).backends(0).flows(), 0U);
   EXPECT_EQ(report.services(0).backends(1).next_hop(), "02:00:00:00:00:09");
   EXPECT_EQ(report.lcores(0).burst_sizes_size(), 33);
   EXPECT_EQ(report.ports(0).steered(), 6U);
