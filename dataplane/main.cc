@@ -20,12 +20,14 @@
 #include "dataplane/sync/nat_replication.h"
 #include "dataplane/sync/replication.h"
 #include "penstock/base/exit_code.h"
+#include "penstock/base/wall_clock.h"
 
 namespace penstock {
 namespace {
 
 // A scan of ten million entries takes some 50 ms of a CPU that is no worker's.
 constexpr std::chrono::milliseconds kCensusInterval{1000};
+constexpr std::chrono::milliseconds kDeadlineInterval{100};
 
 int exit_code(ErrorCode code) {
   switch (code) {
@@ -200,7 +202,7 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
                            if (prober != nullptr) prober->follow(make_probe_plan(document, snapshot));
                          }},
                         settings.engine.rare.nat.addresses,
-                        state != nullptr ? state->names() : std::vector<NamedIndex>{},
+                        state != nullptr ? std::span(state->names()) : std::span<const NamedIndex>(),
                         settings.engine.rare.nat.backup_addresses);
   monitor.follow([&] {
     follow_macs(hops, monitor, engine);
@@ -218,6 +220,8 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   engine.run(publisher);
   FlowCensus census(kMaxBackendIndexes);
   auto counting = std::make_unique<Ticker>(kCensusInterval, [&] { count_flows(engine, census); });
+  auto deadlines =
+      std::make_unique<Ticker>(kDeadlineInterval, [&] { applier.end_drains(unix_seconds_now()); });
   EngineView view = view_of(engine, replication.get(), liveness, prober);
   view.census = &census;
   auto server = ControlServer::start(settings.socket, applier, std::move(view));
@@ -233,6 +237,7 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   if (replication) replication->stop();
   monitor.stop();
   counting.reset();
+  deadlines.reset();
   engine.stop();
   return kExitOk;
 }

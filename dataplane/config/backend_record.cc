@@ -127,7 +127,7 @@ std::uint16_t flags_of(const ServiceDocument& service, const BackendDocument& ba
                                     flag(!link_only && (v6 || encap == Encap::kVxlan), R::kWide) |
                                     flag(service.forwarding.udp_checksum, R::kUdpChecksum) |
                                     flag(service.forwarding.too_big == TooBig::kFragment, R::kFragmentOuter) |
-                                    flag(link_only, R::kLinkOnly));
+                                    flag(link_only, R::kLinkOnly) | flag(backend.drain_over, R::kDrainOver));
 }
 
 bool is_usable(const ServiceDocument& service, const BackendDocument& backend, const NextHop* hop) {

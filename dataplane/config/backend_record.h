@@ -25,6 +25,7 @@ struct alignas(64) BackendRecord {
   static constexpr std::uint16_t kUdpChecksum = 64;
   static constexpr std::uint16_t kFragmentOuter = 128;  // TooBig::kFragment
   static constexpr std::uint16_t kLinkOnly = 256;       // no header but Ethernet's: L2DSR, NAT
+  static constexpr std::uint16_t kDrainOver = 512;      // its flows are to end: BackendDocument::drain_over
 
   ServiceIndex service = kNoServiceIndex;
   std::uint16_t plain_mtu = 0;      // `mtu` if copying and patching headers is all there is to do, or else 0

@@ -107,6 +107,7 @@ Status build_quic_router(CompiledService& service) {
   }
   std::vector<QuicServer> servers;
   for (std::size_t i = 0; i < service.backends.size(); ++i) {
+    if (document.backends[i].drain_over) continue;
     const std::string& id = document.backends[i].quic_server_id;
     servers.push_back({{reinterpret_cast<const std::uint8_t*>(id.data()), id.size()}, service.backends[i]});
   }

@@ -73,6 +73,11 @@ struct BackendDocument {
   std::string quic_server_id{};                // octets
   std::uint64_t reset_after_unix_seconds = 0;  // of a drained one: what is left then is reset; 0 = kept
 
+  bool drain_over = false;  // that time has come; not of the document: whoever compiles it says so
+
+  [[nodiscard]] bool drain_ends_at(std::uint64_t unix_seconds) const {
+    return drain && reset_after_unix_seconds != 0 && reset_after_unix_seconds <= unix_seconds;
+  }
   [[nodiscard]] std::uint32_t effective_weight() const { return drain ? 0 : weight; }
   bool operator==(const BackendDocument&) const = default;
 };

@@ -4,11 +4,17 @@ namespace penstock {
 
 namespace {
 
+// Whose drain is over has no flows any more.
+void add(const Snapshot& snapshot, BackendIndex backend, HopCandidates& out) noexcept {
+  if (!snapshot.backend(backend).has(BackendRecord::kDrainOver)) out.add(backend);
+}
+
 // What every gateway knows. `out` may hold the slot's owner already.
-void add_from_tables(const ServiceRecord& service, std::uint32_t slot, HopCandidates& out) noexcept {
+void add_from_tables(const Snapshot& snapshot, const ServiceRecord& service, std::uint32_t slot,
+                     HopCandidates& out) noexcept {
   const HopSource& hops = *service.hops;
-  out.add(hops.by_rank[hops.base_owners[slot]]);
-  if (service.table != nullptr) out.add(service.backends[service.table->alternate(slot)]);
+  add(snapshot, hops.by_rank[hops.base_owners[slot]], out);
+  if (service.table != nullptr) add(snapshot, service.backends[service.table->alternate(slot)], out);
 }
 
 }  // namespace
@@ -20,10 +26,10 @@ HopCandidates hop_candidates(const Snapshot& snapshot, ServiceIndex index, std::
   if (service.hops->history != nullptr) {
     for (const BackendIndex owner : service.hops->history->owners_before(slot)) {
       // It may have left the service since.
-      if (snapshot.holds(owner) && snapshot.backend(owner).service == index) out.add(owner);
+      if (snapshot.holds(owner) && snapshot.backend(owner).service == index) add(snapshot, owner, out);
     }
   }
-  add_from_tables(service, slot, out);
+  add_from_tables(snapshot, service, slot, out);
   return out;
 }
 
@@ -38,7 +44,7 @@ bool every_gateway_finds(const Snapshot& snapshot, BackendIndex backend, std::ui
   HopCandidates found;
   const BackendIndex primary = service.backends[service.owners[slot]];
   found.add(primary);
-  add_from_tables(service, slot, found);
+  add_from_tables(snapshot, service, slot, found);
   return found.holds(backend) &&
          snapshot.backend(primary).has(BackendRecord::kOuterV6) == record.has(BackendRecord::kOuterV6);
 }

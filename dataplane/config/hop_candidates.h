@@ -34,9 +34,9 @@ class HopCandidates {
 };
 
 /// In this order: the slot's owner now, its owners before (the latest first), its owner in the base table,
-/// its alternate. Drained backends and those of weight 0 are among them: their flows go on. Nobody is, if no
-/// backend takes new flows and none ever did.
-/// service: has second chance (ServiceRecord::hops). Any thread.
+/// its alternate. Drained backends and those of weight 0 are among them: their flows go on, until the drain
+/// is over. Nobody is, if no backend takes new flows and none ever did. service: has second chance
+/// (ServiceRecord::hops). Any thread.
 [[nodiscard]] HopCandidates hop_candidates(const Snapshot& snapshot, ServiceIndex service,
                                            std::uint32_t slot) noexcept;
 

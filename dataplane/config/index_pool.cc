@@ -19,7 +19,10 @@ bool IndexPool::restore(std::span<const NamedIndex> names, Nanoseconds until) {
   holdings_ = std::move(holdings);
   next_ = bound;
   quarantined_ = names.size();
-  for (const NamedIndex& n : names) retirements_.push({until, n.name});
+  std::vector<Retirement> retirements;
+  retirements.reserve(names.size());
+  for (const NamedIndex& n : names) retirements.push_back({until, n.name});
+  retirements_ = decltype(retirements_)(std::greater<>(), std::move(retirements));
   for (std::uint32_t i = 0; i < bound; ++i) {
     if (!held[i]) free_.push_back(i);
   }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "penstock/base/clock.h"
+#include "penstock/base/wall_clock.h"
 #include "penstock/config/vip_prefix.h"
 #include "penstock/proto/config.pb.h"
 #include "penstock/proto/dataplane.pb.h"
@@ -76,6 +77,30 @@ std::vector<IpAddr> together(std::vector<IpAddr> all, const std::vector<IpAddr>&
   return all;
 }
 
+/// Marks the drains that are over; returns the services that this changed.
+std::set<std::string, std::less<>> mark_ended_drains(std::uint64_t unix_seconds, Document& document) {
+  std::set<std::string, std::less<>> changed;
+  for (ServiceDocument& service : document.services) {
+    for (BackendDocument& backend : service.backends) {
+      const bool over = backend.drain_ends_at(unix_seconds);
+      if (std::exchange(backend.drain_over, over) != over) changed.insert(service.id);
+    }
+  }
+  return changed;
+}
+
+/// The next drain to end; UINT64_MAX when none will.
+std::uint64_t next_deadline(const Document& document) {
+  std::uint64_t next = UINT64_MAX;
+  for (const ServiceDocument& service : document.services) {
+    for (const BackendDocument& backend : service.backends) {
+      if (backend.reset_after_unix_seconds != 0 && !backend.drain_over)
+        next = std::min(next, backend.reset_after_unix_seconds);
+    }
+  }
+  return next;
+}
+
 }  // namespace
 
 ConfigApplier::ConfigApplier(Publisher& publisher, ApplierHooks hooks, std::vector<IpAddr> nat_addresses,
@@ -95,6 +120,9 @@ ConfigApplier::Verdict ConfigApplier::apply(const proto::DataplaneConfig& config
   const std::scoped_lock lock(mutex_);
   if (!validation.ok()) return verdict(std::move(validation.problems));
   Document& next = validation.document;
+  const std::uint64_t wall_clock = unix_seconds_now();
+  end_drains_locked(wall_clock);
+  mark_ended_drains(wall_clock, next);
   if (is_running(next)) return verdict({});
   if (auto error = out_of_order(next)) return verdict({*std::move(error)});
   if (auto problems = nat_misfits(next); !problems.empty()) return verdict(std::move(problems));
@@ -190,6 +218,7 @@ void ConfigApplier::adopt(Document next) {
   epoch_ = next.epoch;
   generation_ = next.generation;
   running_ = std::move(next);
+  next_deadline_ = next_deadline(*running_);
   if (hooks_.running) hooks_.running(*running_);
 }
 
@@ -225,6 +254,25 @@ ConfigApplier::Verdict ConfigApplier::update_weights(const proto::UpdateWeightsR
   if (auto published = publish(next, &touched); !published) return verdict({published.error()});
   adopt(std::move(next));
   return verdict({});
+}
+
+void ConfigApplier::end_drains(std::uint64_t unix_seconds) {
+  if (unix_seconds < next_deadline_.load(std::memory_order_relaxed)) return;
+  const std::scoped_lock lock(mutex_);
+  end_drains_locked(unix_seconds);
+}
+
+void ConfigApplier::end_drains_locked(std::uint64_t unix_seconds) {
+  if (!running_ || unix_seconds < next_deadline_.load(std::memory_order_relaxed)) return;
+  Document next = *running_;
+  Compiler::Touched touched;
+  touched.services = mark_ended_drains(unix_seconds, next);
+  if (auto published = publish(next, &touched); !published) {
+    spdlog::error("drains cannot be ended: {}", published.error().text());
+    return;
+  }
+  adopt(std::move(next));
+  for (const std::string& service : touched.services) spdlog::info("a drain of service {} is over", service);
 }
 
 void ConfigApplier::refresh_next_hops() {

@@ -67,6 +67,11 @@ class ConfigApplier {
   /// The next hops of the running backends may have changed: compiles and publishes again.
   void refresh_next_hops();
 
+  /// Drains whose deadline has come (reset_after_unix_seconds) are over from now on: compiles and publishes
+  /// what that changes. Cheap as long as none has. The wall clock may be set; what is over stays so until the
+  /// next configuration.
+  void end_drains(std::uint64_t unix_seconds);
+
   /// Calls `read` with the running snapshot, which stays for that long.
   template <class Read>
   auto with_snapshot(Read read) const {
@@ -85,6 +90,7 @@ class ConfigApplier {
   [[nodiscard]] std::vector<Error> misfits(const proto::UpdateWeightsRequest& update) const;
   Status install(Document next);
   void adopt(Document next);
+  void end_drains_locked(std::uint64_t unix_seconds);
   Status publish(const Document& document, const Compiler::Touched* touched = nullptr);
   Verdict verdict(std::vector<Error> refusals) const;
 
@@ -96,7 +102,8 @@ class ConfigApplier {
   Compiler compiler_;
   std::optional<Document> running_;
   std::set<VipPrefix> steered_;
-  NextHops next_hops_;  // of the running backends
+  NextHops next_hops_;                                    // of the running backends
+  std::atomic<std::uint64_t> next_deadline_{UINT64_MAX};  // of the running drains, in Unix seconds
   std::atomic<std::uint64_t> epoch_{0};
   std::atomic<std::uint64_t> generation_{0};
 };

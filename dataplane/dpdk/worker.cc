@@ -110,7 +110,7 @@ void Worker::dispatch() noexcept {
   unsigned rejected = 0;  // they move to the front of buffers_
   for (unsigned i = 0; i < burst_.count; ++i) {
     const PacketView& packet = burst_.packets[i];
-    if (packet.outcome != Outcome::kForwarded && packet.outcome != Outcome::kAnswered) {
+    if (!is_sent(packet.outcome)) {
       buffers_[rejected++] = buffers_[i];
       continue;
     }

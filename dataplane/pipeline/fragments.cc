@@ -56,7 +56,7 @@ PacketView view_of(const HeldFragment& held) noexcept {
 }
 
 bool send_copy(Burst& burst, const PacketView& p) noexcept {
-  if (p.outcome != Outcome::kForwarded && p.outcome != Outcome::kAnswered) return false;
+  if (!is_sent(p.outcome)) return false;
   ExtraFrame* frame = burst.add_frame(p.length);
   if (frame == nullptr) return false;
   std::memcpy(frame->data, p.data, p.length);

@@ -8,6 +8,7 @@
 #include "dataplane/nat/tcp_header.h"
 #include "dataplane/nat/transport.h"
 #include "dataplane/pipeline/nat_frame.h"
+#include "dataplane/pipeline/tcp_reset.h"
 
 namespace penstock {
 
@@ -75,6 +76,9 @@ Outcome Nat::pass_client(const Snapshot& snapshot, PacketView& p) noexcept {
       return Outcome::kNatUnknownFlow;
     if (const Outcome refused = open(snapshot, tuple, p, session); refused != kPending) return refused;
   }
+  if (snapshot.backend(session->backend).has(BackendRecord::kDrainOver)) [[unlikely]] {
+    if (const Outcome ended = end(snapshot, tuple, p, session); ended != kPending) return ended;
+  }
   p.backend = session->backend;
   const NatNews before(*session);
   table_.touch(*session, NatSide::kClient, flags, snapshot.service(p.service).idle);
@@ -83,6 +87,17 @@ Outcome Nat::pass_client(const Snapshot& snapshot, PacketView& p) noexcept {
   const Outcome outcome = translate_client(snapshot, *session, packet, p);
   tell_news(*session, before);
   return outcome;
+}
+
+Outcome Nat::end(const Snapshot& snapshot, const NatTuple& tuple, PacketView& p,
+                 NatSession*& session) noexcept {
+  if (p.kind == PacketKind::kUdp) {
+    table_.remove(*session);
+    return open(snapshot, tuple, p, session);
+  }
+  if (!answer_reset(p)) return kPending;
+  table_.remove(*session);
+  return Outcome::kAnsweredReset;
 }
 
 NatSession* Nat::find_client(const Snapshot& snapshot, const NatTuple& tuple, std::uint8_t flags,

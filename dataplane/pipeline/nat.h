@@ -85,6 +85,9 @@ class Nat {
                           ServiceIndex service) noexcept;
   bool begins_anew(const Snapshot& snapshot, NatSession& session) noexcept;
   NatSession* find_answer(const Snapshot& snapshot, const NatTuple& tuple) noexcept;
+  /// The drain of the session's backend is over: a connection is reset, datagrams get another backend and
+  /// session. kPending: the packet goes on to session->backend.
+  Outcome end(const Snapshot& snapshot, const NatTuple& tuple, PacketView& p, NatSession*& session) noexcept;
   Outcome open(const Snapshot& snapshot, const NatTuple& tuple, PacketView& p, NatSession*& session) noexcept;
   [[nodiscard]] std::uint32_t client_mtu(const NatSession& session) const noexcept;
 

@@ -39,7 +39,7 @@ enum class Aside : std::uint8_t {
 };
 
 /// The caller says with set() what was received. After Pipeline::run, `outcome` is never kPending, and for
-/// kForwarded and kAnswered the frame to send by `egress_port` is `length` bytes at `data`, then the first
+/// the outcomes of is_sent() the frame to send by `egress_port` is `length` bytes at `data`, then the first
 /// `more` bytes of the further segments.
 /// Other packets' bytes are untouched: kNotVip may be handed to the kernel, the rest is freed by the caller.
 struct alignas(64) PacketView {

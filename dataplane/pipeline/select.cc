@@ -5,6 +5,7 @@
 #include "dataplane/pipeline/second_chance.h"
 #include "dataplane/pipeline/special.h"
 #include "dataplane/pipeline/stages.h"
+#include "dataplane/pipeline/tcp_reset.h"
 
 namespace penstock {
 
@@ -22,11 +23,28 @@ bool belongs(const Snapshot& s, const PacketView& p, BackendIndex backend) noexc
   return s.holds(backend) && s.backend(backend).service == p.service;  // kNoBackend: no
 }
 
+// A client's own reset goes on to the backend.
+bool ends(const Snapshot& s, const PacketView& p, BackendIndex backend) noexcept {
+  return s.backend(backend).has(BackendRecord::kDrainOver) && p.kind != PacketKind::kRst;
+}
+
 // May this packet go on to the backend that the flow table names? The entry may be older than the snapshot:
 // the backend gone, or (by a digest's false match) another service's. And a SYN begins a connection anew,
 // which a drained or dead backend must not get even if it had the same 5-tuple before.
 bool stays(const Selection& x, const PacketView& p, BackendIndex backend) noexcept {
-  return belongs(x.snapshot, p, backend) && (p.kind != PacketKind::kSyn || takes_new_flows(x, backend));
+  return belongs(x.snapshot, p, backend) && !ends(x.snapshot, p, backend) &&
+         (p.kind != PacketKind::kSyn || takes_new_flows(x, backend));
+}
+
+// The packet's entry names a backend whose drain is over: the client learns that its connection has ended, by
+// this packet and only once. Datagrams, and what cannot be answered, go on as if there were no entry.
+[[gnu::cold, gnu::noinline]] bool end_flow(const Selection& x, PacketView& p) noexcept {
+  const BackendIndex backend = x.flows.find(p.hash);
+  if (p.kind == PacketKind::kSyn || !belongs(x.snapshot, p, backend) || !ends(x.snapshot, p, backend) ||
+      !answer_reset(p))
+    return false;
+  x.flows.erase(p.hash);
+  return true;
 }
 
 // Draws in a row for a living backend. Of ten, nine dead, all miss once in a thousand times.
@@ -93,7 +111,7 @@ void begin(const Selection& x, PacketView& p) noexcept {
 BackendIndex foreign_backend(const Selection& x, const PacketView& p) noexcept {
   if (x.reports.foreign == nullptr || x.reports.foreign->size() == 0) return kNoBackend;
   const BackendIndex told = x.reports.foreign->find(p.hash);
-  return belongs(x.snapshot, p, told) ? told : kNoBackend;
+  return belongs(x.snapshot, p, told) && !ends(x.snapshot, p, told) ? told : kNoBackend;
 }
 
 // Another gateway knows the flow: from now on this one does, too.
@@ -126,6 +144,7 @@ bool seek_backend(const Selection& x, Burst& b, PacketView& p, bool stale) noexc
 
 // The backend of a packet without a usable flow entry.
 void choose(const Selection& x, Burst& b, PacketView& p, bool stale) noexcept {
+  if (stale && end_flow(x, p)) return;
   if (p.kind != PacketKind::kSyn) {
     if (take_over(x, p)) return;
     const bool middle = p.kind != PacketKind::kUdp;

@@ -17,6 +17,7 @@ namespace penstock {
 #define PENSTOCK_OUTCOMES(X)                                                                                 \
   X(kForwarded, "forwarded", "encapsulated and handed to the egress port")                                   \
   X(kAnswered, "answered", "an ICMP echo reply or error sent back to the sender in its place")               \
+  X(kAnsweredReset, "answered_reset", "TCP reset sent to the client: the drain of its backend is over")      \
   X(kHeld, "held_fragment", "fragment kept until the first fragment of its datagram tells the backend")      \
   X(kNotVip, "not_vip", "not addressed to a VIP, or not IP at all: the kernel's packet")                     \
   X(kTruncated, "dropped_truncated", "the frame ends before the headers or before the IP packet does")       \
@@ -60,6 +61,11 @@ inline constexpr std::size_t kOutcomeCount = kOutcomeMetrics.size();
 
 /// A packet on its way through the stages. Never counted: after the last stage no packet has it.
 inline constexpr Outcome kPending = static_cast<Outcome>(kOutcomeCount);
+
+/// Whether the frame leaves by a port: what a packet with any other outcome holds is not sent.
+constexpr bool is_sent(Outcome o) {
+  return o == Outcome::kForwarded || o == Outcome::kAnswered || o == Outcome::kAnsweredReset;
+}
 
 constexpr std::string_view outcome_metric(Outcome o) { return kOutcomeMetrics[static_cast<std::size_t>(o)]; }
 constexpr std::string_view outcome_text(Outcome o) { return kOutcomeTexts[static_cast<std::size_t>(o)]; }

@@ -98,7 +98,7 @@ std::vector<Bytes> MemoryGateway::run(const std::vector<Arrival>& arrivals) {
   std::vector<Bytes> out;
   for (std::size_t i = 0; i < arrivals.size(); ++i) {
     const PacketView& p = burst_.packets[i];
-    if (p.outcome != Outcome::kForwarded && p.outcome != Outcome::kAnswered) continue;
+    if (!is_sent(p.outcome)) continue;
     Bytes& frame = out.emplace_back(p.data, p.data + p.length);
     // What the pipeline did not look into follows as it came.
     const auto unseen = arrivals[i].frame.begin() + static_cast<std::ptrdiff_t>(arrivals[i].first_segment);

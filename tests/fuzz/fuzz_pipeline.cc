@@ -69,7 +69,7 @@ void check_frame(const std::uint8_t* data, std::uint32_t length, std::uint32_t m
 void check_packet(const PacketView& p, Packet& packet) {
   require(p.outcome < kPending, "every packet has an outcome");
   require(packet.buffer.holds(p.data, p.length), "the frame lies in its buffer");
-  if (p.outcome == Outcome::kForwarded || p.outcome == Outcome::kAnswered) {
+  if (is_sent(p.outcome)) {
     require(p.egress_port < kPorts, "a frame leaves by a port that exists");
     require(p.length <= packet.bytes.size() + kMostAdded, "no frame grows beyond its outer headers");
     check_frame(p.data, p.length, p.more);
