@@ -30,7 +30,8 @@ struct ControlHarness {
                 {[this](std::span<const IpAddr> backends) { return resolve(backends); },
                  [this](const VipPrefix& vip) { return steer(vip); },
                  [this](const VipPrefix& vip) { return unsteer(vip); }},
-                {IpAddr::parse("192.0.2.200").value()}, {IpAddr::parse("2001:db8:ff::201").value()}) {}
+                {IpAddr::parse("192.0.2.200").value()}, {},
+                {IpAddr::parse("2001:db8:ff::201").value()}) {}
 
   NextHops resolve(std::span<const IpAddr> backends) {
     ++resolutions;

@@ -1,6 +1,7 @@
 // Drains with a deadline: the dataplane ends them by itself.
 #include <gtest/gtest.h>
 
+#include "penstock/proto/dataplane.pb.h"
 #include "tests/unit/dataplane/control/control_harness.h"
 
 namespace penstock {
