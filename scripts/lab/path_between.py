@@ -57,10 +57,11 @@ def rehash(vips: list[str], *, answers: bool) -> None:
 
     answers: what backends send to a NAT source goes to the other gateway as well.
     """
-    for vip in vips:
-        hops = [word for g in reversed(GATEWAYS) for word in ("nexthop", "via", _via(g, vip), "dev", g.name)]
-        run(["ip", _family(vip), "route", "replace", vip, "table", _STATIC_TABLE, *hops], ns=_ROUTER_NS)
     if not run(["ip", "rule", "list", "pref", _STATIC_RULE], ns=_ROUTER_NS):
+        for vip in vips:
+            order = _gateways_by_hash(vip)
+            hops = [word for g in reversed(order) for word in ("nexthop", "via", _via(g, vip), "dev", g.name)]
+            run(["ip", _family(vip), "route", "replace", vip, "table", _STATIC_TABLE, *hops], ns=_ROUTER_NS)
         _rules("add")
     if answers:
         _route_answers(list(reversed(GATEWAYS)))
@@ -71,6 +72,12 @@ def undo_rehash(vips: list[str]) -> None:
     for vip in vips:
         run(["ip", _family(vip), "route", "del", vip, "table", _STATIC_TABLE], ns=_ROUTER_NS, check=False)
     _route_answers(GATEWAYS)
+
+
+def _gateways_by_hash(vip: str) -> list:
+    """In the order in which the kernel lists them now; it gives each its part of the hash in that order."""
+    out = run(["ip", _family(vip), "route", "show", vip], ns=_ROUTER_NS)
+    return sorted(GATEWAYS, key=lambda g: out.find(f"dev {g.name} "))
 
 
 def _rules(action: str) -> None:
