@@ -208,6 +208,11 @@ class FaultRun(Run):
         if limit_ms is None:
             self.figures.add("gap_beyond_calm", max(0.0, longest - self.calm_gap_ms), "ms", at_most=_NONE_MS)
         usual = max(self.calm_gap_ms, _NONE_MS)
+        unusual = sorted((c for c in report.connections if c.whole and c.gap_ms > usual), key=lambda c: -c.gap_ms)
+        if unusual:
+            self.event(f"{len(unusual)} connections waited longer than {usual:.0f} ms, the longest: " + "; ".join(
+                f"{c.gap_ms:.0f} ms from {c.gap_began - self.client.began:.2f} s to target {c.target} on {c.backend}"
+                for c in unusual[:3]))
         if self.fault_at is not None:
             self.figures.add("full_service", flow_report.last_disturbance(report, self.fault_at, usual),
                              "s from the fault to the last end of an unusual gap")
