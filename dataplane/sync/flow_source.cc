@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "dataplane/sync/flow_record.h"
-
 namespace penstock {
 namespace {
 
@@ -40,7 +38,7 @@ void FlowSource::collect(Nanoseconds now, const std::function<void(const SyncRec
         names_.refresh(snapshot);
         scan(*table, first, snapshot, before);
       });
-      for (const SyncRecord& record : told_) tell(record);
+      for (const ToldFlow& flow : told_) tell(flow.record());
     }
   }
   if (census_ != nullptr) census_->publish();
@@ -62,7 +60,7 @@ void FlowSource::scan(const FlowTable& table, std::size_t first, const Snapshot&
       seen.add(flow.name);
       if (before == nullptr || !before->holds(flow.name)) continue;
       const std::uint32_t idle = backend->idle_seconds[static_cast<std::size_t>(idle_class(flow.state))];
-      told_.push_back(ToldFlow{flow.name, backend->name, idle}.record());
+      told_.push_back({flow.name, backend->name, idle});
     }
   }
 }

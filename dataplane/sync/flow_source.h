@@ -15,6 +15,7 @@
 #include "dataplane/flow/flow_census.h"
 #include "dataplane/flow/flow_table.h"
 #include "dataplane/sync/backend_names.h"
+#include "dataplane/sync/flow_record.h"
 #include "dataplane/sync/record.h"
 #include "dataplane/sync/seen_filter.h"
 
@@ -53,7 +54,7 @@ class FlowSource final : public SyncSource {
   std::array<Scan, 6> scans_;  // a ring: at four a second the oldest is over a second old
   std::size_t current_ = 0;
   std::size_t candidates_ = 0;  // of the last scan
-  std::vector<SyncRecord> told_;
+  std::vector<ToldFlow> told_;
 };
 
 }  // namespace penstock

@@ -21,6 +21,7 @@ namespace {
 
 constexpr Nanoseconds kTick = Nanoseconds::from_millis(10);
 constexpr Nanoseconds kScanInterval = Nanoseconds::from_millis(250);
+constexpr Nanoseconds kLongestScanInterval = Nanoseconds::from_seconds(1);
 constexpr Nanoseconds kSweepInterval = Nanoseconds::from_millis(100);
 constexpr Nanoseconds kReportInterval = Nanoseconds::from_millis(50);
 // A gateway announces its VIPs after the snapshot, so this is also how long a lonely one takes longer to
@@ -285,8 +286,9 @@ void SyncThread::on_time() {
   if (now.now >= next_scan_) {
     engine_.collect(now.now);
     const Nanoseconds took = monotonic_now() - now.now;
-    // At most a fifth of one CPU, however large the tables are.
-    next_scan_ = now.now + std::max(kScanInterval, Nanoseconds(took.count() * 5));
+    // At most a tenth of one CPU, however large the tables are; but often enough that a flow is told of in
+    // time.
+    next_scan_ = now.now + std::clamp(Nanoseconds(took.count() * 10), kScanInterval, kLongestScanInterval);
   }
   if (now.now >= next_sweep_) {
     for (SyncSink* sink : sinks_) {
