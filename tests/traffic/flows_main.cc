@@ -92,9 +92,10 @@ class Run {
     const std::size_t target = flows_.sessions.size() % udp_.size();
     constexpr std::uint64_t kFirstPort = 10240;
     constexpr std::uint64_t kPorts = 54000;
+    constexpr std::uint64_t kApart = 131;  // no long row of taken ports in the way of other clients
     const std::uint64_t start = monotonic_now().count() / 2'500'000;
     for (int attempt = 0;; ++attempt) {
-      const auto port = static_cast<std::uint16_t>(kFirstPort + (start + next_port_++) % kPorts);
+      const auto port = static_cast<std::uint16_t>(kFirstPort + (start + kApart * next_port_++) % kPorts);
       try {
         auto session = std::make_unique<UdpSession>(loop_, options_.session, udp_[target], port, next_id_++);
         return flows_.sessions.push_back({target, std::move(session)});
