@@ -105,6 +105,26 @@ void flow_families(std::string& out, const DesiredState& state,
   });
 }
 
+void probe_families(std::string& out, const std::vector<ObservedGateway>& gateways) {
+  using Said = proto::GatewayStatus;
+  Family sent(out, "penstock_probes_sent_total", "counter", "Probes of backends that the gateway sent.");
+  each_status(gateways, [&](const std::string& gateway, const Said& status) {
+    sent.sample({{"gateway", gateway}}, status.stats().probes().sent());
+  });
+  Family answered(out, "penstock_probes_answered_total", "counter", "Of these, those answered.");
+  each_status(gateways, [&](const std::string& gateway, const Said& status) {
+    answered.sample({{"gateway", gateway}}, status.stats().probes().answered());
+  });
+  Family refused(out, "penstock_probe_replies_refused_total", "counter", "Replies to probes not believed.");
+  each_status(gateways, [&](const std::string& gateway, const Said& status) {
+    const proto::ProbeStats& probes = status.stats().probes();
+    refused.sample({{"gateway", gateway}, {"reason", "malformed"}}, probes.refused_malformed());
+    refused.sample({{"gateway", gateway}, {"reason", "authentication"}}, probes.refused_authentication());
+    refused.sample({{"gateway", gateway}, {"reason", "stale"}}, probes.refused_stale());
+    refused.sample({{"gateway", gateway}, {"reason", "stranger"}}, probes.refused_stranger());
+  });
+}
+
 void announcement_families(std::string& out, const std::vector<ObservedGateway>& gateways) {
   using Text = std::string;
   using Said = proto::GatewayStatus;

@@ -83,6 +83,16 @@ json to_json(const proto::SyncStats& sync) {
           {"peers", std::move(peers)}};
 }
 
+json to_json(const proto::ProbeStats& probes) {
+  return {{"sent", probes.sent()},
+          {"answered", probes.answered()},
+          {"refused",
+           {{"malformed", probes.refused_malformed()},
+            {"authentication", probes.refused_authentication()},
+            {"stale", probes.refused_stale()},
+            {"stranger", probes.refused_stranger()}}}};
+}
+
 /// Sums over the lcores; "flow_tables" says of each what became of its flow table when the process began.
 json flows_of(const proto::DataplaneStats& stats) {
   std::uint64_t flows = 0, capacity = 0, second_chance = 0, foreign = 0, avoided = 0;
@@ -118,6 +128,7 @@ void add_status(json& out, const proto::GatewayStatus& status) {
   if (status.has_drain()) out["drain"] = to_json(status.drain());
   if (status.has_upgrade()) out["upgrade"] = to_json(status.upgrade());
   if (status.stats().has_sync()) out["sync"] = to_json(status.stats().sync());
+  if (status.stats().has_probes()) out["probes"] = to_json(status.stats().probes());
   if (status.has_stats()) out["flows"] = flows_of(status.stats());
   out["routing_error"] = status.routing_error();
 }
@@ -155,7 +166,7 @@ void add_observed(json& out, const ObservedGateway* observed) {
   out["dataplane_alive"] = false;
   out["announced_vips"] = out["announcements"] = out["refusals"] = json::array();
   for (const char* unknown : {"version", "generation", "routing", "routing_error", "sync_address", "drain",
-                              "upgrade", "sync", "flows", "last_seen_seconds_ago"}) {
+                              "upgrade", "sync", "probes", "flows", "last_seen_seconds_ago"}) {
     out[unknown] = json();
   }
   if (observed == nullptr) return;

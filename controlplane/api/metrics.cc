@@ -144,6 +144,7 @@ std::string metrics_text(const DesiredState& state, const std::vector<ObservedGa
       out, "penstock_service_new_flows_total", "Flows first seen and given to a backend.",
       [](const proto::BackendStats& b) -> std::uint64_t { return b.new_flows(); }, gateways);
   flow_families(out, state, gateways);
+  probe_families(out, gateways);
   announcement_families(out, gateways);
   sync_families(out, gateways);
   node_families(out, nodes);

@@ -232,6 +232,8 @@ TEST_F(DrainsTest, WhatAGatewayReportsOfItsTrafficIsShown) {
   peer.set_gateway("gw2");
   peer.set_recovered_datagrams(5);
   peer.set_silent_ms(250);
+  status.mutable_stats()->mutable_probes()->set_sent(900);
+  status.mutable_stats()->mutable_probes()->set_refused_stranger(2);
   for (std::uint32_t lcore = 1; lcore <= 2; ++lcore) {
     proto::LcoreStats& stats = *status.mutable_stats()->add_lcores();
     stats.set_lcore(lcore);
@@ -252,6 +254,7 @@ TEST_F(DrainsTest, WhatAGatewayReportsOfItsTrafficIsShown) {
   EXPECT_EQ(shown["sync"]["state"], "ready");
   EXPECT_EQ(shown["sync"]["refused"]["replay"], 3);
   EXPECT_EQ(shown["sync"]["peers"][0]["recovered_datagrams"], 5);
+  EXPECT_EQ(shown["probes"]["sent"], 900);
   EXPECT_EQ(shown["flows"]["second_chance_packets"], 30);
   EXPECT_EQ(shown["flows"]["flow_tables"], json::array({"taken over", "taken over"}));
   const std::string metrics = call("GET", "/metrics").body;
@@ -261,6 +264,8 @@ TEST_F(DrainsTest, WhatAGatewayReportsOfItsTrafficIsShown) {
         "penstock_gateway_drain_phase{gateway=\"gw1\",phase=\"draining\"} 1\n",
         "penstock_gateway_drain_flows{gateway=\"gw1\"} 34\n",
         "penstock_gateway_upgrade_phase{gateway=\"gw1\",phase=\"none\"} 1\n",
+        "penstock_probes_sent_total{gateway=\"gw1\"} 900\n",
+        "penstock_probe_replies_refused_total{gateway=\"gw1\",reason=\"stranger\"} 2\n",
         "penstock_sync_ready{gateway=\"gw1\"} 1\n",
         "penstock_sync_refused_total{gateway=\"gw1\",reason=\"replay\"} 3\n",
         "penstock_sync_recovered_datagrams_total{gateway=\"gw1\",peer=\"gw2\"} 5\n",
