@@ -12,6 +12,7 @@ from collections import Counter
 from typing import Callable, NamedTuple
 
 from . import analysis, backends, flow_report, network, processes, rest, routing
+from .analysis import Record
 from .client import Client
 from .flow_report import Report
 from .flows import Flows
@@ -24,15 +25,18 @@ _NONE_MS = 50
 
 
 class Scale(NamedTuple):
-    """How large a scenario runs. CI has minutes, not hours."""
+    """How large a scenario runs. CI has minutes, not hours, and is no place to judge milliseconds."""
     connections: int
     sessions: int
     downloads: int
     time: float  # what the long phases of a scenario are multiplied with
+    slack: float  # what limits of time are multiplied with
 
 
-FULL = Scale(5000, 200, 20, 1.0)
-QUICK = Scale(600, 60, 10, 0.15)
+FULL = Scale(5000, 200, 20, 1.0, 1.0)
+QUICK = Scale(600, 60, 10, 0.15, 5.0)
+# Datagrams that a queue of this crowded machine may drop while nothing is wrong.
+_STRAY_LOSSES = 1 / 1000
 
 
 class Targets(NamedTuple):
@@ -160,12 +164,17 @@ class FaultRun(Run):
         """Adds how long new connections failed, or waited for a retransmission, after the fault."""
         cost = analysis.outage([r for r in self.client.records() if r.new_flow], self.fault_at,
                                time.monotonic() - 1.5)
-        self.figures.add("new_connections_outage", cost.seconds, "s", at_most=limit_seconds)
+        self.figures.add("new_connections_outage", cost.seconds, "s", at_most=limit_seconds * self.scale.slack)
         self.figures.add("new_connections_failed", cost.failed, f"requests {cost.reasons}".rstrip())
         # Flows that were open may fail a little longer than new ones.
         self.forgiven.append((self.fault_at - 0.5, self.fault_at + max(limit_seconds, 1.0)))
 
     # --- the end --------------------------------------------------------------------------------------------
+
+    def stray(self, outside: list[Record], total: int) -> int:
+        """Single datagrams only: a connection that fails is never one."""
+        lost = sum(1 for r in outside if r.kind == "udp")
+        return min(lost, int(total * _STRAY_LOSSES))
 
     def conclude(self, *, gap_ms: float | None = None, gaps_of: Report | None = None) -> Report:
         """Ends the flows and adds their figures.
@@ -204,9 +213,10 @@ class FaultRun(Run):
         self.figures.add("gap_calm_max", self.calm_gap_ms, "ms, before the fault")
         self.figures.add("gap_p50", flow_report.percentile(gaps, 50), "ms")
         self.figures.add("gap_p99", flow_report.percentile(gaps, 99), "ms")
-        self.figures.add("gap_max", longest, "ms", at_most=limit_ms)
+        slack = self.scale.slack
+        self.figures.add("gap_max", longest, "ms", at_most=limit_ms * slack if limit_ms is not None else None)
         if limit_ms is None:
-            self.figures.add("gap_beyond_calm", max(0.0, longest - self.calm_gap_ms), "ms", at_most=_NONE_MS)
+            self.figures.add("gap_beyond_calm", max(0.0, longest - self.calm_gap_ms), "ms", at_most=_NONE_MS * slack)
         usual = max(self.calm_gap_ms, _NONE_MS)
         unusual = sorted((c for c in report.connections if c.whole and c.gap_ms > usual), key=lambda c: -c.gap_ms)
         if unusual:
