@@ -20,12 +20,13 @@ constexpr std::uint32_t kFlows = 500;
 constexpr int kBackends = 8;
 constexpr int kSwaps = 300;
 
-/// Packet number `sequence` of a flow.
+/// Packet number `sequence` of a flow, which begins with a SYN: only flows that this gateway saw begin are
+/// its own to keep.
 Frame numbered(std::uint32_t flow, std::uint32_t sequence, const std::string& destination) {
   Frame frame = tcp_syn({{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}, "198.51.100.7", destination,
                         static_cast<std::uint16_t>(10'000 + flow), 80);
   auto tcp = read_at<TcpHeader>(frame, 34);
-  tcp.flags = kTcpAck;
+  tcp.flags = sequence == 0 ? kTcpSyn : kTcpAck;
   tcp.sequence = be32(sequence);
   std::memcpy(frame.data() + 34, &tcp, sizeof tcp);
   return frame;
