@@ -258,6 +258,7 @@ void SyncThread::fetch() {
   if (!fetch_) {
     if (now >= fetch_by_) return finish_fetch("no peer has answered: going on without a snapshot");
     if (now < next_attempt_) return;
+    sweep(now);  // nobody tells again what a snapshot told: the sinks must know the configuration by then
     begin_fetch();
   }
   const auto state =
@@ -281,6 +282,13 @@ void SyncThread::finish_fetch(const std::string& how) {
   if (stage_ == SyncStage::kFetching) stage_ = SyncStage::kReady;
 }
 
+void SyncThread::sweep(Nanoseconds now) {
+  for (SyncSink* sink : sinks_) {
+    if (sink->tick(now)) engine_.renew_soon();
+  }
+  next_sweep_ = now + kSweepInterval;
+}
+
 void SyncThread::on_time() {
   const SyncTime now = time();
   if (now.now >= next_scan_) {
@@ -290,12 +298,7 @@ void SyncThread::on_time() {
     // time.
     next_scan_ = now.now + std::clamp(Nanoseconds(took.count() * 10), kScanInterval, kLongestScanInterval);
   }
-  if (now.now >= next_sweep_) {
-    for (SyncSink* sink : sinks_) {
-      if (sink->tick(now.now)) engine_.renew_soon();
-    }
-    next_sweep_ = now.now + kSweepInterval;
-  }
+  if (now.now >= next_sweep_) sweep(now.now);
   if (now.now >= next_tick_) {
     engine_.tick(now);
     next_tick_ = now.now + kTick;

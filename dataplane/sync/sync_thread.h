@@ -68,6 +68,7 @@ class SyncThread {
   void begin_fetch();
   void fetch();
   void finish_fetch(const std::string& how);
+  void sweep(Nanoseconds now);
   void on_time();
   [[nodiscard]] SyncTime time() const;
 
