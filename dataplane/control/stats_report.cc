@@ -93,7 +93,9 @@ void report_backend(const Snapshot& snapshot, const EngineView& engine, const Ba
   out.set_bytes(bytes);
   out.set_new_flows(new_flows);
   out.set_liveness(liveness_of(engine, index));
-  if (engine.census != nullptr) out.set_flows(engine.census->flows(index));
+  // Entries of a backend whose drain is over are flows no more: their next packet is reset, if one comes.
+  const bool over = snapshot.backend(index).has(BackendRecord::kDrainOver);
+  if (engine.census != nullptr && !over) out.set_flows(engine.census->flows(index));
   if (const auto mac = snapshot.backend(index).next_hop_mac()) out.set_next_hop(mac->text());
 }
 
