@@ -17,6 +17,10 @@
  *                    here, CLOCK_MONOTONIC_COARSE in ns, renewed at most once a second
  *   decap_settings   0               -> decap_settings
  *   probe_keys       0, 1            -> probe_key       the newest and the one before (penstock/abi/probe.h)
+ *   probe_askers     nonce >> 24     -> probe_asker     LRU; who was answered, and up to when
+ *   probe_clock      0               -> abi_u64         what to add to CLOCK_MONOTONIC for the time of day
+ *   probe_host_loads 0               -> probe_host_entry
+ *   probe_service_loads abi_service_key -> probe_service_entry   of one address and one port
  *
  * A packet's service is that of the longest prefix with one that takes it; within a prefix one port goes
  * before a range, a range before every port, and a protocol before any. The loader sorts `rules` that way.
