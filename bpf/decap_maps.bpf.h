@@ -71,4 +71,33 @@ struct {
   __type(value, struct probe_key);
 } probe_keys SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, PENSTOCK_PROBE_MAX_ASKERS);
+  __type(key, abi_u64);
+  __type(value, struct probe_asker);
+} probe_askers SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, abi_u32);
+  __type(value, abi_u64);
+} probe_clock SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, abi_u32);
+  __type(value, struct probe_host_entry);
+} probe_host_loads SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC); /* as decap_services */
+  __uint(max_entries, PENSTOCK_DECAP_MAX_SERVICES);
+  __type(key, struct abi_service_key);
+  __type(value, struct probe_service_entry);
+} probe_service_loads SEC(".maps");
+
 #endif

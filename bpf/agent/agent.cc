@@ -218,6 +218,7 @@ void Agent::report() {
   probes->set_answered(stats.probes_answered);
   probes->set_refused_malformed(stats.probes_malformed);
   probes->set_refused_authentication(stats.probes_forged);
+  probes->set_refused_stale(stats.probes_replayed);
   for (const std::string& problem : problems_) status.add_errors(problem);
   if (!directive_problem_.empty()) status.add_errors(directive_problem_);
   session_->publish(std::move(status));

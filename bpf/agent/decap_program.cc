@@ -11,61 +11,15 @@
 #include <cstring>
 #include <utility>
 
+#include "bpf/agent/abi_names.h"
 #include "bpf/agent/bpf_map.h"
 #include "bpf/agent/file_descriptor.h"
 #include "decap.skel.h"
 #include "penstock/abi/decap.h"
-#include "penstock/abi/probe.h"
 #include "penstock/config/vip_prefix.h"
 
 namespace penstock {
 namespace {
-
-abi_address to_abi(const IpAddr& address) {
-  abi_address key{};
-  if (address.is_v6()) {
-    std::memcpy(key.bytes, address.data(), 16);
-  } else {
-    key.bytes[10] = key.bytes[11] = 0xff;
-    std::memcpy(key.bytes + 12, address.data(), 4);
-  }
-  return key;
-}
-
-IpAddr from_abi(const abi_address& key) {
-  static constexpr abi_u8 kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  if (std::memcmp(key.bytes, kMapped, sizeof kMapped) == 0) {
-    Ipv4Addr v4;
-    std::memcpy(v4.bytes.data(), key.bytes + 12, 4);
-    return v4;
-  }
-  Ipv6Addr v6;
-  std::memcpy(v6.bytes.data(), key.bytes, 16);
-  return v6;
-}
-
-abi_service_key to_abi(const VipKey& service) {
-  abi_service_key key{};
-  key.vip = to_abi(service.vip);
-  key.port = be16(service.port).raw();
-  key.last_port = be16(service.last_port).raw();
-  key.protocol = service.protocol;
-  key.prefix_length = service.prefix_length;
-  return key;
-}
-
-/// The entry that stands for the VIP itself: the key of a service without protocol and port.
-abi_service_key to_abi(const VipPrefix& vip) {
-  VipKey key;
-  key.vip = vip.first;
-  key.prefix_length = vip.length;
-  return to_abi(key);
-}
-
-VipKey from_abi(const abi_service_key& key) {
-  return VipKey{from_abi(key.vip), key.protocol, be16::from_raw(key.port).host(),
-                be16::from_raw(key.last_port).host(), key.prefix_length};
-}
 
 abi_prefix trie_key(const VipPrefix& vip) { return {vip.bits() + (vip.is_v6() ? 0 : 96), to_abi(vip.first)}; }
 
@@ -162,7 +116,7 @@ Result<DecapProgram::Existing> DecapProgram::find_existing(int ifindex, const st
 /// Uses the predecessor's maps where type and sizes are what this version expects; others start empty.
 void DecapProgram::adopt_maps(int program_fd) {
   bpf_prog_info info{};
-  std::uint32_t ids[16] = {};
+  std::uint32_t ids[32] = {};
   info.nr_map_ids = std::size(ids);
   info.map_ids = reinterpret_cast<std::uintptr_t>(ids);
   std::uint32_t size = sizeof info;
@@ -192,6 +146,8 @@ Status DecapProgram::load_program() {
   auto info = program_info(bpf_program__fd(program_->progs.penstock_decap));
   if (!info) return info.error();
   program_id_ = info->id;
+  probes_.emplace(bpf_map__fd(program_->maps.probe_keys), bpf_map__fd(program_->maps.probe_host_loads),
+                  bpf_map__fd(program_->maps.probe_service_loads), bpf_map__fd(program_->maps.probe_clock));
   return Ok{};
 }
 
@@ -261,23 +217,17 @@ Status DecapProgram::set_services(const std::set<VipKey>& services, const std::s
 }
 
 Status DecapProgram::set_probe_key(const std::optional<std::array<std::uint8_t, 16>>& key) {
-  const int map = bpf_map__fd(program_->maps.probe_keys);
-  constexpr abi_u32 kNewest = 0, kBefore = 1;
-  probe_key wanted{}, present{}, none{};
-  if (key) {
-    std::memcpy(&wanted.key, key->data(), sizeof wanted.key);
-    wanted.valid = 1;
-  }
-  if (bpf_map_lookup_elem(map, &kNewest, &present) != 0) {
-    return internal_error(std::string("cannot read the probe keys: ") + std::strerror(errno));
-  }
-  if (std::memcmp(&wanted, &present, sizeof wanted) == 0) return Ok{};
-  // The old key first, so that it is valid throughout.
-  if (bpf_map_update_elem(map, &kBefore, key ? &present : &none, BPF_ANY) != 0 ||
-      bpf_map_update_elem(map, &kNewest, &wanted, BPF_ANY) != 0) {
-    return internal_error(std::string("cannot write the probe keys: ") + std::strerror(errno));
-  }
-  return Ok{};
+  return probes_->set_key(key);
+}
+
+Status DecapProgram::set_host_load(const probe_host_entry& load) { return probes_->set_host_load(load); }
+
+Status DecapProgram::set_service_loads(const std::map<VipKey, probe_service_entry>& loads) {
+  return probes_->set_service_loads(loads);
+}
+
+Status DecapProgram::set_clock(std::uint64_t realtime_minus_monotonic_ns) {
+  return probes_->set_clock(realtime_minus_monotonic_ns);
 }
 
 /// 0 or a negative errno. Replaces `existing` in one step when it runs in the same mode.
@@ -408,6 +358,7 @@ DecapStats DecapProgram::stats() const {
   stats.probes_answered = packets_with(DECAP_ANSWERED_PROBE);
   stats.probes_malformed = packets_with(DECAP_DROPPED_PROBE);
   stats.probes_forged = packets_with(DECAP_DROPPED_PROBE_MAC);
+  stats.probes_replayed = packets_with(DECAP_DROPPED_PROBE_REPLAY);
   return stats;
 }
 

@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+#include "bpf/agent/probe_maps.h"
+#include "penstock/abi/probe.h"
 #include "penstock/base/result.h"
 #include "penstock/config/vip_key.h"
 
@@ -46,7 +48,8 @@ struct DecapStats {
   std::uint64_t dropped = 0;  // tunnel packets to us that were malformed or for no service
   std::uint64_t probes_answered = 0;
   std::uint64_t probes_malformed = 0;
-  std::uint64_t probes_forged = 0;  // not under a key that we know
+  std::uint64_t probes_forged = 0;    // not under a key that we know
+  std::uint64_t probes_replayed = 0;  // authentic, but old or sent twice
 };
 
 struct AttachedInterface {
@@ -71,6 +74,15 @@ class DecapProgram {
   /// The key under which probes are answered. The one before stays valid beside it, so that gateways that
   /// have not heard of the new one are still answered; none: no key is valid.
   Status set_probe_key(const std::optional<std::array<std::uint8_t, 16>>& key);
+
+  /// What answers to probes say of the host from now on; its age is made of sampled_ns.
+  Status set_host_load(const probe_host_entry& load);
+  /// What they say of services of one address and one port; others are refused. Replaces: who is not named
+  /// any more has no load. Cheap enough for 20 times a second: one system call, and one for each that is
+  /// gone.
+  Status set_service_loads(const std::map<VipKey, probe_service_entry>& loads);
+  /// CLOCK_REALTIME minus CLOCK_MONOTONIC, by which the age of a stranger's question is told.
+  Status set_clock(std::uint64_t realtime_minus_monotonic_ns);
 
   /// Attaches where it is not attached: at the start, and again when an interface was made anew.
   /// Returns one sentence per interface that could not be served.
@@ -107,6 +119,7 @@ class DecapProgram {
 
   XdpMode mode_;
   std::unique_ptr<decap_bpf, Destroy> program_;
+  std::optional<ProbeMaps> probes_;
   std::vector<Port> ports_;
   std::uint32_t program_id_ = 0;
 };

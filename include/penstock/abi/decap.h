@@ -71,7 +71,8 @@
   X(DROPPED_ADJUST, "dropped_adjust", "driver could not move the packet's start")                           \
   X(DROPPED_HOP_LIMIT, "dropped_hop_limit", "outer TTL or hop limit used up on the way from hop to hop")    \
   X(DROPPED_PROBE, "dropped_probe", "probe that is no request of a known version, or truncated")            \
-  X(DROPPED_PROBE_MAC, "dropped_probe_mac", "probe with a MAC of neither valid key")
+  X(DROPPED_PROBE_MAC, "dropped_probe_mac", "probe with a MAC of neither valid key")                        \
+  X(DROPPED_PROBE_REPLAY, "dropped_probe_replay", "authentic probe that is old, or was answered before")
 
 enum decap_outcome {
 #define PENSTOCK_DECAP_ENUMERATOR(name, metric, what) DECAP_##name,

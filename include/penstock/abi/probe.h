@@ -131,7 +131,7 @@ struct probe_host_load {
 };
 
 /* A time in microseconds in 16 bits: 11 bits of mantissa, 5 of exponent, mantissa << exponent; at most 0.1 %
- * too small. Host order. */
+ * too small. Host order. The way back: penstock/net/probe_time.h. */
 #define PENSTOCK_PROBE_TIME_US(time) ((abi_u64)((time)&0x7ff) << ((time) >> 11))
 
 /* Values of the maps `probe_host_loads` (array of one) and `probe_service_loads` (hash by abi_service_key of
