@@ -78,11 +78,11 @@ NextHopSettings next_hop_settings(const DataplaneSettings& settings, const Engin
   return out;
 }
 
-EngineView view_of(const Engine& engine, Replication* replication, const BackendLiveness& liveness,
+EngineView view_of(const Engine& engine, Replication* replication, const BackendStates& states,
                    const Prober* prober) {
   EngineView view;
   view.replication = replication;
-  view.liveness = &liveness;
+  view.states = &states;
   if (prober != nullptr) view.probes = [prober] { return prober->counters(); };
   view.counters.assign(engine.counters().begin(), engine.counters().end());
   view.flows.assign(engine.flows().begin(), engine.flows().end());
@@ -110,9 +110,9 @@ void follow_macs(const NextHopSettings& hops, const NextHopMonitor& monitor, Eng
 }
 
 /// Null when the settings say so.
-Result<std::unique_ptr<Prober>> start_prober(const DataplaneSettings& settings, BackendLiveness& liveness) {
+Result<std::unique_ptr<Prober>> start_prober(const DataplaneSettings& settings, BackendStates& states) {
   if (settings.probe_interval_ms == 0) return std::unique_ptr<Prober>();
-  return Prober::start(Nanoseconds::from_millis(settings.probe_interval_ms), liveness);
+  return Prober::start(Nanoseconds::from_millis(settings.probe_interval_ms), states);
 }
 
 /// Blocks the signals in this thread and all that it starts, so that wait() alone receives them.
@@ -160,9 +160,9 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   if (!kept) return refuse(kept.error());
   RestartState* const state = kept->get();
   const auto replication = settings.sync ? std::make_unique<Replication>(*settings.sync) : nullptr;
-  BackendLiveness liveness(kMaxBackendIndexes);
+  BackendStates states(kMaxBackendIndexes, kMaxServiceIndexes);
   EngineSettings engine_settings = settings.engine;
-  engine_settings.reports.liveness = &liveness;
+  engine_settings.reports.states = &states;
   if (replication) engine_settings.reports.foreign = &replication->foreign();
   auto replicated_nat = open_nat_replication(settings);
   if (!replicated_nat) return refuse(replicated_nat.error());
@@ -176,7 +176,7 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   auto opened = Engine::open(engine_settings, state);
   if (!opened) return refuse(opened.error());
   Engine& engine = **opened;
-  auto probing = start_prober(settings, liveness);
+  auto probing = start_prober(settings, states);
   if (!probing) return refuse(probing.error());
   Prober* const prober = probing->get();
 
@@ -222,7 +222,7 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   auto counting = std::make_unique<Ticker>(kCensusInterval, [&] { count_flows(engine, census); });
   auto deadlines =
       std::make_unique<Ticker>(kDeadlineInterval, [&] { applier.end_drains(unix_seconds_now()); });
-  EngineView view = view_of(engine, replication.get(), liveness, prober);
+  EngineView view = view_of(engine, replication.get(), states, prober);
   view.census = &census;
   auto server = ControlServer::start(settings.socket, applier, std::move(view));
   if (!server) return refuse(server.error());

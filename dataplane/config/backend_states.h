@@ -38,10 +38,16 @@ class BackendState {
   [[nodiscard]] constexpr bool admits(std::uint8_t draw) const noexcept {
     return draw >= (bits_ & kWithheldMask);
   }
+  [[nodiscard]] constexpr bool known() const noexcept { return (bits_ & kKnown) != 0; }
+
+  bool operator==(const BackendState&) const = default;
 
  private:
   std::uint16_t bits_ = 0;
 };
+
+inline constexpr BackendState kUpState(BackendState::kKnown);
+inline constexpr BackendState kDownState(BackendState::kKnown | BackendState::kDown);
 
 /// What new flows of a service meet when nobody is left for them.
 enum class ServiceState : std::uint8_t {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/config/backend_liveness.h"
+#include "dataplane/config/backend_states.h"
 #include "dataplane/flow/flow_census.h"
 #include "dataplane/flow/flow_table.h"
 #include "dataplane/probe/probe_counters.h"
@@ -37,7 +37,7 @@ struct EngineView {
   std::vector<std::string> flow_origins;       // by lcore: LcoreStats.flow_table; may be shorter
   std::function<std::vector<PortView>()> ports;
   std::function<ProbeCounters()> probes = {};    // empty: this gateway does not probe
-  const BackendLiveness* liveness = nullptr;     // null: nobody looks
+  const BackendStates* states = nullptr;         // null: nobody looks
   std::function<Nanoseconds()> oldest_progress;  // age of the laggard worker's last completed poll
   Replication* replication = nullptr;            // null: off
 };

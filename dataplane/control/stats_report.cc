@@ -65,16 +65,10 @@ void report_lcores(const EngineView& engine, proto::DataplaneStats& out) {
 }
 
 proto::Liveness liveness_of(const EngineView& engine, BackendIndex backend) {
-  if (engine.liveness == nullptr) return proto::LIVENESS_UNKNOWN;
-  switch (engine.liveness->verdict(backend)) {
-    case BackendVerdict::kUnknown:
-      return proto::LIVENESS_UNKNOWN;
-    case BackendVerdict::kUp:
-      return proto::LIVENESS_UP;
-    case BackendVerdict::kDown:
-      return proto::LIVENESS_DOWN;
-  }
-  return proto::LIVENESS_UNKNOWN;
+  if (engine.states == nullptr) return proto::LIVENESS_UNKNOWN;
+  const BackendState state = engine.states->backend(backend);
+  if (state.down()) return proto::LIVENESS_DOWN;
+  return state.known() ? proto::LIVENESS_UP : proto::LIVENESS_UNKNOWN;
 }
 
 void report_backend(const Snapshot& snapshot, const EngineView& engine, const BackendDocument& backend,

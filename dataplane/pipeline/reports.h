@@ -1,15 +1,15 @@
 // What a worker reads that other threads write while packets flow, beside the snapshots.
 #pragma once
 
-#include "dataplane/config/backend_liveness.h"
+#include "dataplane/config/backend_states.h"
 #include "dataplane/flow/foreign_flows.h"
 
 namespace penstock {
 
 /// Null: nobody reports. What is not null outlives the pipeline.
 struct Reports {
-  const BackendLiveness* liveness = nullptr;  // from this gateway's probes
-  const ForeignFlows* foreign = nullptr;      // from the other gateways
+  const BackendStates* states = nullptr;  // from this gateway's probes
+  const ForeignFlows* foreign = nullptr;  // from the other gateways
 };
 
 }  // namespace penstock

@@ -13,21 +13,21 @@ HopCandidates candidates_of(const Snapshot& s, const PacketView& p) noexcept {
 }
 
 // The living ones first, else in order.
-HopCandidates sorted(const BackendLiveness& liveness, const HopCandidates& candidates) noexcept {
+HopCandidates sorted(const BackendStates& states, const HopCandidates& candidates) noexcept {
   HopCandidates out;
   for (const BackendIndex backend : candidates.all()) {
-    if (!liveness.is_down(backend)) out.add(backend);
+    if (!states.backend(backend).down()) out.add(backend);
   }
   for (const BackendIndex backend : candidates.all()) out.add(backend);
   return out;
 }
 
-void put_living_first(const BackendLiveness* liveness, HopCandidates& candidates) noexcept {
-  if (liveness == nullptr) return;
+void put_living_first(const BackendStates* states, HopCandidates& candidates) noexcept {
+  if (states == nullptr) return;
   bool any_down = false;
-  for (const BackendIndex backend : candidates.all()) any_down |= liveness->is_down(backend);
+  for (const BackendIndex backend : candidates.all()) any_down |= states->backend(backend).down();
   if (any_down) [[unlikely]]
-    candidates = sorted(*liveness, candidates);
+    candidates = sorted(*states, candidates);
 }
 
 // A list of at most `most` of the candidates that are not p.backend, and of its family. Counted by
@@ -53,9 +53,9 @@ void send_with_hops(Burst& b, PacketView& p) noexcept {
 
 }  // namespace
 
-Sought seek(const Snapshot& s, const BackendLiveness* liveness, Burst& b, PacketView& p) noexcept {
+Sought seek(const Snapshot& s, const BackendStates* states, Burst& b, PacketView& p) noexcept {
   HopCandidates candidates = candidates_of(s, p);
-  put_living_first(liveness, candidates);
+  put_living_first(states, candidates);
   if (candidates.all().empty()) return Sought::kNobody;
   p.backend = candidates.all().front();
   if (candidates.all().size() == 1) return Sought::kOnlyOne;
@@ -64,9 +64,9 @@ Sought seek(const Snapshot& s, const BackendLiveness* liveness, Burst& b, Packet
   return Sought::kHops;
 }
 
-void seek_and_return(const Snapshot& s, const BackendLiveness* liveness, Burst& b, PacketView& p) noexcept {
+void seek_and_return(const Snapshot& s, const BackendStates* states, Burst& b, PacketView& p) noexcept {
   HopCandidates candidates = candidates_of(s, p);
-  put_living_first(liveness, candidates);
+  put_living_first(states, candidates);
   HopList& list = list_hops(s, candidates, kMaxHops - 1, b, p);
   if (list.count == 0) return;
   list.backends[list.count++] = p.backend;

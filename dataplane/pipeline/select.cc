@@ -12,7 +12,7 @@ namespace penstock {
 namespace {
 
 bool is_down(const Selection& x, BackendIndex backend) noexcept {
-  return x.reports.liveness != nullptr && x.reports.liveness->is_down(backend);
+  return x.reports.states != nullptr && x.reports.states->backend(backend).down();
 }
 
 bool takes_new_flows(const Selection& x, BackendIndex backend) noexcept {
@@ -128,7 +128,7 @@ bool take_over(const Selection& x, PacketView& p) noexcept {
 // it, so it is not entered, and the next one is sent in the same way. stale: an entry names a backend that
 // has gone.
 bool seek_backend(const Selection& x, Burst& b, PacketView& p, bool stale) noexcept {
-  switch (seek(x.snapshot, x.reports.liveness, b, p)) {
+  switch (seek(x.snapshot, x.reports.states, b, p)) {
     case Sought::kNobody:
       return false;
     case Sought::kOnlyOne:
@@ -237,7 +237,7 @@ void select_one(const Selection& x, Burst& burst, PacketView& p) noexcept {
     choose(x, burst, p, found != kNoBackend);
   }
   if (p.aside == Aside::kSeeksUdp && p.outcome == kPending)
-    seek_and_return(x.snapshot, x.reports.liveness, burst, p);
+    seek_and_return(x.snapshot, x.reports.states, burst, p);
 }
 
 void avoid_dead(const Selection& x, PacketView& p) noexcept {
@@ -256,10 +256,9 @@ void select_unnoticed(const Selection& x, Burst& burst, PacketView& p) noexcept 
   if (p.backend == kNoBackend && service.owners != nullptr)
     p.backend = service.backends[*service.slot(slot_hash(service, p))];
   if (p.aside == Aside::kSeeksUdp && p.backend != kNoBackend) {
-    seek_and_return(x.snapshot, x.reports.liveness, burst, p);
+    seek_and_return(x.snapshot, x.reports.states, burst, p);
   } else if (service.hops != nullptr) {
-    if (seek(x.snapshot, x.reports.liveness, burst, p) == Sought::kNobody)
-      p.outcome = Outcome::kNoBackendLeft;
+    if (seek(x.snapshot, x.reports.states, burst, p) == Sought::kNobody) p.outcome = Outcome::kNoBackendLeft;
   } else if (p.backend == kNoBackend) {
     p.outcome = Outcome::kNoBackendLeft;
   }

@@ -7,13 +7,13 @@
 namespace penstock {
 
 void LivenessJudge::publish(const Address& address, std::size_t service) {
-  BackendVerdict verdict = BackendVerdict::kUp;
+  BackendState state = kUpState;
   if (!address.ever_answered) {
-    verdict = BackendVerdict::kUnknown;
+    state = BackendState();
   } else if (address.silent || address.listeners[service] == Listener::kAbsent) {
-    verdict = BackendVerdict::kDown;
+    state = kDownState;
   }
-  liveness_.set(address.services[service].backend, verdict);
+  states_.set(address.services[service].backend, state);
 }
 
 void LivenessJudge::publish_all(const Address& address) {
@@ -43,7 +43,7 @@ void LivenessJudge::follow(std::span<const ProbedAddress> addresses) {
     order_.push_back(wanted.address);
     addresses_.push_back(std::move(address));
   }
-  for (const auto& [gone, listener] : listeners) liveness_.set(gone, BackendVerdict::kUnknown);
+  for (const auto& [gone, listener] : listeners) states_.set(gone, BackendState());
   for (const Address& address : addresses_) publish_all(address);
 }
 

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-#include "dataplane/config/backend_liveness.h"
+#include "dataplane/config/backend_states.h"
 #include "dataplane/probe/probe_plan.h"
 #include "dataplane/probe/probe_wire.h"
 
@@ -24,7 +24,7 @@ inline constexpr unsigned kRiseIntervals = 2;
 
 class LivenessJudge {
  public:
-  explicit LivenessJudge(BackendLiveness& liveness) : liveness_(liveness) {}
+  explicit LivenessJudge(BackendStates& states) : states_(states) {}
 
   /// What is known of addresses and backends that stay is kept. Backends that are no longer there become
   /// unknown, because their indexes may name others one day.
@@ -50,7 +50,7 @@ class LivenessJudge {
   void publish(const Address& address, std::size_t service);
   void publish_all(const Address& address);
 
-  BackendLiveness& liveness_;
+  BackendStates& states_;
   std::vector<IpAddr> order_;
   std::vector<Address> addresses_;
 };

@@ -37,8 +37,8 @@ class ProbeRounds {
   using Send = std::function<void(const IpAddr& to, std::span<const std::uint8_t> datagram)>;
 
   /// `nonce_key`: secret and new in every process.
-  ProbeRounds(Nanoseconds interval, BackendLiveness& liveness, const siphash_key& nonce_key)
-      : interval_(interval), judge_(liveness), nonce_key_(nonce_key) {}
+  ProbeRounds(Nanoseconds interval, BackendStates& states, const siphash_key& nonce_key)
+      : interval_(interval), judge_(states), nonce_key_(nonce_key) {}
 
   void follow(ProbePlan plan, Nanoseconds now);
 

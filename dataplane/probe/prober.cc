@@ -128,8 +128,8 @@ siphash_key random_key() {
 
 class Prober::Thread {
  public:
-  Thread(Nanoseconds interval, BackendLiveness& liveness, int v4, int v6, int wake)
-      : v4_(v4), v6_(v6), wake_(wake), to_v4_(v4), to_v6_(v6), rounds_(interval, liveness, random_key()) {
+  Thread(Nanoseconds interval, BackendStates& states, int v4, int v6, int wake)
+      : v4_(v4), v6_(v6), wake_(wake), to_v4_(v4), to_v6_(v6), rounds_(interval, states, random_key()) {
     thread_ = std::thread([this] { run(); });
   }
   ~Thread() {
@@ -232,7 +232,7 @@ class Prober::Thread {
 Prober::Prober(std::unique_ptr<Thread> thread) : thread_(std::move(thread)) {}
 Prober::~Prober() = default;
 
-Result<std::unique_ptr<Prober>> Prober::start(Nanoseconds interval, BackendLiveness& liveness) {
+Result<std::unique_ptr<Prober>> Prober::start(Nanoseconds interval, BackendStates& states) {
   const int v4 = open_socket(AF_INET);
   const int v6 = open_socket(AF_INET6);
   const int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -243,7 +243,7 @@ Result<std::unique_ptr<Prober>> Prober::start(Nanoseconds interval, BackendLiven
     }
     return error;
   }
-  return std::unique_ptr<Prober>(new Prober(std::make_unique<Thread>(interval, liveness, v4, v6, wake)));
+  return std::unique_ptr<Prober>(new Prober(std::make_unique<Thread>(interval, states, v4, v6, wake)));
 }
 
 void Prober::follow(ProbePlan plan) { thread_->follow(std::move(plan)); }

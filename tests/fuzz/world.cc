@@ -161,10 +161,10 @@ Worker::Worker()
     : memory_(new (std::align_val_t{64}) std::byte[FlowTable::required_bytes(kFlows)]),
       flows_(make_flows()),
       counters_(kServices, kBackends),
-      liveness_(kBackends),
+      states_(kBackends, kMaxServiceIndexes),
       foreign_(kForeignFlows),
-      pipeline_(flows_, counters_, {}, {&liveness_, &foreign_}) {
-  for (BackendIndex backend = 0; backend < kBackends; backend += 5) liveness_.set_down(backend, true);
+      pipeline_(flows_, counters_, {}, {&states_, &foreign_}) {
+  for (BackendIndex backend = 0; backend < kBackends; backend += 5) states_.set(backend, kDownState);
 }
 
 FlowTable Worker::make_flows() {

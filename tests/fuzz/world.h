@@ -51,7 +51,7 @@ class Worker {
   std::unique_ptr<std::byte[], AlignedFree> memory_;
   FlowTable flows_;
   LcoreCounters counters_;
-  BackendLiveness liveness_;  // every fifth is down
+  BackendStates states_;  // every fifth is down
   ForeignFlows foreign_;
   Pipeline pipeline_;
 };

@@ -82,7 +82,7 @@ World::World(const WorldShape& shape)
 void World::clear_flows() {
   std::memset(flow_memory.bytes().data(), 0, flow_memory.bytes().size());
   flows = std::make_unique<FlowTable>(must(FlowTable::create(flow_memory.bytes(), 0, tick_of(now))));
-  pipeline = std::make_unique<Pipeline>(*flows, counters, rare, Reports{&liveness, &foreign});
+  pipeline = std::make_unique<Pipeline>(*flows, counters, rare, Reports{&states, &foreign});
 }
 
 PacketPool::PacketPool(const Aim& aim) : aim_(aim), memory_(kBuffers * kStride) {

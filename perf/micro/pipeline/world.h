@@ -34,7 +34,7 @@ class World {
 
   Burst burst;
   RareSettings rare;
-  BackendLiveness liveness{kMaxBackendIndexes};
+  BackendStates states{kMaxBackendIndexes, kMaxServiceIndexes};
   ForeignFlows foreign{1'000'000};  // empty
   std::unique_ptr<const Snapshot> snapshot;
   HugeMemory flow_memory;

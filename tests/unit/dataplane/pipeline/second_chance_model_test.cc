@@ -53,13 +53,13 @@ constexpr std::array kKnows{Knows::kNobody, Knows::kOwnTable, Knows::kForeign,
 // A gateway and its slot with four candidates, one of which may know the flow.
 class Situation {
  public:
-  Situation(Knows knows, unsigned down) : knows_(knows), harness_(4096, {}, {&liveness_, &foreign_}) {
+  Situation(Knows knows, unsigned down) : knows_(knows), harness_(4096, {}, {&states_, &foreign_}) {
     live_through_changes(harness_);
     slot_ = find_slot(harness_);
     candidates_ = {slot_.primary, slot_.before, slot_.base, slot_.alternate};
     teach();
     for (std::size_t n = 0; n < candidates_.size(); ++n)
-      liveness_.set_down(candidates_[n], (down >> n & 1) != 0);
+      states_.set(candidates_[n], (down >> n & 1) != 0 ? kDownState : kUpState);
     entries_before_ = harness_.flows().stats().size;
   }
 
@@ -80,7 +80,7 @@ class Situation {
   [[nodiscard]] std::uint64_t hash() const {
     return flow_hash_of(harness_, from(slot_.client).ack().build());
   }
-  [[nodiscard]] bool is_down(BackendIndex backend) const { return liveness_.is_down(backend); }
+  [[nodiscard]] bool is_down(BackendIndex backend) const { return states_.backend(backend).down(); }
 
   void teach() {
     switch (knows_) {
@@ -145,7 +145,7 @@ class Situation {
   }
 
   Knows knows_;
-  BackendLiveness liveness_{4096};
+  BackendStates states_{4096, 64};
   ForeignFlows foreign_{64};
   mutable Harness harness_;
   Slot slot_{};

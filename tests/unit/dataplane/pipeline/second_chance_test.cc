@@ -148,48 +148,48 @@ TEST(SecondChance, PacketsOfABurstKeepTheirOwnHops) {
 }
 
 TEST(SecondChance, SynToADeadBackendThatItsEntryNamesBeginsElsewhere) {
-  BackendLiveness liveness(4096);
-  Harness harness(4096, {}, {&liveness, nullptr});
+  BackendStates states(4096, 64);
+  Harness harness(4096, {}, {&states, nullptr});
   harness.apply({web({backend(1), backend(2), backend(3)})});
   const BackendIndex first = harness.run(from(1).syn()).backend;
-  liveness.set_down(first, true);
+  states.set(first, kDownState);
   const BackendIndex second = harness.run(from(1).syn()).backend;
   EXPECT_NE(second, first) << "the client's second try must not meet the dead backend again";
   EXPECT_EQ(harness.run(from(1).ack()).backend, second);
-  liveness.set_down(second, true);
+  states.set(second, kDownState);
   EXPECT_EQ(harness.run(from(1).ack()).backend, second) << "established flows never move";
 }
 
 TEST(SecondChance, NewFlowsOfOtherEncapsulationsAvoidTheDeadAsWell) {
-  BackendLiveness liveness(4096);
-  Harness harness(16384, {}, {&liveness, nullptr});
+  BackendStates states(4096, 64);
+  Harness harness(16384, {}, {&states, nullptr});
   std::vector<BackendDocument> backends;
   for (int n = 1; n <= 10; ++n) backends.push_back(backend(n));
   harness.apply({web(backends, Encap::kIpip)});
   const std::vector<BackendIndex> indexes = harness.snapshot().services().front()->backends;
   for (std::size_t n = 0; n + 1 < indexes.size(); ++n) {
-    liveness.set_down(indexes[n], true);  // in the end one is left
+    states.set(indexes[n], kDownState);  // in the end one is left
     int dead = 0;
     for (int client = 0; client < 500; ++client)
-      dead += liveness.is_down(harness.run(from(client + static_cast<int>(n) * 500).syn()).backend);
+      dead += states.backend(harness.run(from(client + static_cast<int>(n) * 500).syn()).backend).down();
     EXPECT_LE(dead, n + 2 < indexes.size() ? 0 : 5) << n;
   }
-  liveness.set_down(indexes.back(), true);
+  states.set(indexes.back(), kDownState);
   EXPECT_EQ(harness.run(from(9000).syn()).outcome, Outcome::kForwarded) << "all dead: as if none were";
 }
 
 TEST(SecondChance, OneShotDatagramsAvoidTheDead) {
-  BackendLiveness liveness(4096);
-  Harness harness(4096, {}, {&liveness, nullptr});
+  BackendStates states(4096, 64);
+  Harness harness(4096, {}, {&states, nullptr});
   ServiceDocument service = dns({backend(1), backend(2), backend(3)});
   service.second_chance = SecondChance::kTcp;
   service.one_shot = true;
   harness.apply({service});
   const BackendIndex dead = harness.run(asks(1)).backend;
-  liveness.set_down(dead, true);
+  states.set(dead, kDownState);
   for (int client = 0; client < 100; ++client) ASSERT_NE(harness.run(asks(client)).backend, dead);
   EXPECT_GT(harness.counters().avoided.read(), 10U);
-  liveness.set_down(dead, false);
+  states.set(dead, kUpState);
   EXPECT_EQ(harness.run(asks(1)).backend, dead);
 }
 

@@ -42,9 +42,9 @@ class Rounds : public ::testing::Test {
   void follow(std::vector<ProbedAddress> addresses, std::uint8_t key = 1) {
     rounds_.follow({std::move(addresses), key_of(key)}, now_);
   }
-  [[nodiscard]] BackendVerdict verdict(BackendIndex backend) const { return liveness_.verdict(backend); }
+  [[nodiscard]] BackendState verdict(BackendIndex backend) const { return states_.backend(backend); }
   /// Milliseconds until the backend has the verdict; 10,000 when that never happens.
-  unsigned until(BackendIndex backend, BackendVerdict wanted) {
+  unsigned until(BackendIndex backend, BackendState wanted) {
     for (unsigned ms = 0; ms < 10'000; ++ms) {
       if (verdict(backend) == wanted) return ms;
       run(1);
@@ -57,8 +57,8 @@ class Rounds : public ::testing::Test {
     Nanoseconds at;
     Bytes bytes;
   };
-  BackendLiveness liveness_{100};
-  ProbeRounds rounds_{kInterval, liveness_, key_of(0x77)};
+  BackendStates states_{100, 16};
+  ProbeRounds rounds_{kInterval, states_, key_of(0x77)};
   Nanoseconds now_ = Nanoseconds::from_seconds(1000);
   std::map<IpAddr, FakeResponder> hosts_;
   std::vector<Sent> sent_;
@@ -84,20 +84,20 @@ TEST_F(Rounds, EveryAddressIsAskedOnceAnIntervalSpreadOverIt) {
 TEST_F(Rounds, WhoNeverAnswersIsUnknownAndTakenForAlive) {
   follow({{address(1), {service(1, 80)}}});
   run(1000);
-  EXPECT_EQ(verdict(1), BackendVerdict::kUnknown);
-  EXPECT_FALSE(liveness_.is_down(1));
+  EXPECT_EQ(verdict(1), BackendState());
+  EXPECT_FALSE(states_.backend(1).down());
 }
 
 TEST_F(Rounds, NoListenerIsDownWithTheAnswerAndOneListenerIsUpWithTheAnswer) {
   hosts_[address(1)] = {{key_of(1)}, {}};
   follow({{address(1), {service(1, 80), service(2, 81)}}});
   run(100);
-  EXPECT_EQ(verdict(1), BackendVerdict::kUp);
+  EXPECT_EQ(verdict(1), kUpState);
   hosts_[address(1)].absent = {80};
-  EXPECT_LE(until(1, BackendVerdict::kDown), 51u) << "an interval and the way back";
-  EXPECT_EQ(verdict(2), BackendVerdict::kUp) << "the other service of that host is well";
+  EXPECT_LE(until(1, kDownState), 51u) << "an interval and the way back";
+  EXPECT_EQ(verdict(2), kUpState) << "the other service of that host is well";
   hosts_[address(1)].absent = {};
-  EXPECT_LE(until(1, BackendVerdict::kUp), 51u);
+  EXPECT_LE(until(1, kUpState), 51u);
 }
 
 TEST_F(Rounds, SilenceIsDownAfterThreeIntervalsExactly) {
@@ -107,7 +107,7 @@ TEST_F(Rounds, SilenceIsDownAfterThreeIntervalsExactly) {
   run(110);
   hosts_.erase(address(1));
   const std::size_t before = sent_.size();
-  const unsigned took = until(1, BackendVerdict::kDown);
+  const unsigned took = until(1, kDownState);
   std::vector<Nanoseconds> unanswered;
   for (std::size_t i = before; i < sent_.size(); ++i) {
     if (sent_[i].to == address(1)) unanswered.push_back(sent_[i].at);
@@ -116,8 +116,8 @@ TEST_F(Rounds, SilenceIsDownAfterThreeIntervalsExactly) {
   EXPECT_EQ((unanswered.back() - unanswered.front()).count(), 3 * kInterval.count());
   EXPECT_GT(took, 150u);
   EXPECT_LE(took, 200u);
-  EXPECT_EQ(verdict(2), BackendVerdict::kDown) << "all of that address";
-  EXPECT_EQ(verdict(3), BackendVerdict::kUp) << "and of no other";
+  EXPECT_EQ(verdict(2), kDownState) << "all of that address";
+  EXPECT_EQ(verdict(3), kUpState) << "and of no other";
 }
 
 TEST_F(Rounds, TwoLostAnswersAreNoSilence) {
@@ -127,10 +127,10 @@ TEST_F(Rounds, TwoLostAnswersAreNoSilence) {
   for (int cycle = 0; cycle < 20; ++cycle) {
     hosts_.erase(address(1));
     run(100);
-    EXPECT_EQ(verdict(1), BackendVerdict::kUp) << cycle;
+    EXPECT_EQ(verdict(1), kUpState) << cycle;
     hosts_[address(1)] = {{key_of(1)}, {}};
     run(50);
-    EXPECT_EQ(verdict(1), BackendVerdict::kUp) << cycle;
+    EXPECT_EQ(verdict(1), kUpState) << cycle;
   }
 }
 
@@ -141,24 +141,24 @@ TEST_F(Rounds, AfterSilenceTheSecondAnswerCounts) {
   run(110);
   hosts_.clear();
   run(300);
-  ASSERT_EQ(verdict(1), BackendVerdict::kDown);
+  ASSERT_EQ(verdict(1), kDownState);
   hosts_[address(1)] = well;
   const auto answered = rounds_.counters().answered;
-  until(1, BackendVerdict::kUp);
+  until(1, kUpState);
   EXPECT_EQ(rounds_.counters().answered, answered + 2);
   hosts_.clear();
   run(300);
-  ASSERT_EQ(verdict(1), BackendVerdict::kDown);
+  ASSERT_EQ(verdict(1), kDownState);
   for (int i = 0; i < 5; ++i) {  // one answer and silence again is not enough
     hosts_[address(1)] = well;
     run(50);
     hosts_.clear();
     run(100);
-    EXPECT_EQ(verdict(1), BackendVerdict::kDown) << i;
+    EXPECT_EQ(verdict(1), kDownState) << i;
   }
   hosts_[address(1)] = {{key_of(1)}, {80}};
   run(200);
-  EXPECT_EQ(verdict(1), BackendVerdict::kDown) << "answering, but without a listener";
+  EXPECT_EQ(verdict(1), kDownState) << "answering, but without a listener";
 }
 
 TEST_F(Rounds, APauseOfTheProberKillsNobody) {
@@ -172,8 +172,8 @@ TEST_F(Rounds, APauseOfTheProberKillsNobody) {
     run(1);
     EXPECT_LE(sent_.size() - before, 2u) << "what was missed is not caught up";
     run(3);
-    ASSERT_EQ(verdict(1), BackendVerdict::kUp) << pause;
-    ASSERT_EQ(verdict(2), BackendVerdict::kUp) << pause;
+    ASSERT_EQ(verdict(1), kUpState) << pause;
+    ASSERT_EQ(verdict(2), kUpState) << pause;
   }
 }
 
@@ -201,11 +201,11 @@ TEST_F(Rounds, ForgedReplayedLateAndStrangeRepliesAreCountedAndNotBelieved) {
   seal(key_of(1), invented);
   rounds_.receive(address(1), invented, now_);
   EXPECT_EQ(rounds_.counters().refused_stale, 1u);
-  EXPECT_EQ(verdict(1), BackendVerdict::kUnknown) << "nothing of that was believed";
+  EXPECT_EQ(verdict(1), BackendState()) << "nothing of that was believed";
 
   rounds_.receive(address(1), reply, now_);
   EXPECT_EQ(rounds_.counters().answered, 1u);
-  EXPECT_EQ(verdict(1), BackendVerdict::kDown);
+  EXPECT_EQ(verdict(1), kDownState);
   rounds_.receive(address(1), reply, now_);
   EXPECT_EQ(rounds_.counters().refused_stale, 2u) << "a replay";
 
@@ -225,7 +225,7 @@ TEST_F(Rounds, ManyServicesOfAnAddressAreAskedInSeveralRequests) {
   EXPECT_EQ(sent_.size(), 6u) << "20 = 8 + 8 + 4, twice";
   for (BackendIndex i = 0; i < 20; ++i) {
     const bool absent = i == 7 || i == 8 || i == 19;
-    EXPECT_EQ(verdict(i), absent ? BackendVerdict::kDown : BackendVerdict::kUp) << i;
+    EXPECT_EQ(verdict(i), absent ? kDownState : kUpState) << i;
   }
 }
 
@@ -237,20 +237,20 @@ TEST_F(Rounds, ANewKeyLosesNobodyWhicheverSideHearsOfItFirst) {
   follow(plan, 2);  // this gateway first
   for (int i = 0; i < 20; ++i) {
     run(50);
-    ASSERT_EQ(verdict(1), BackendVerdict::kUp);
+    ASSERT_EQ(verdict(1), kUpState);
   }
   hosts_[address(1)].keys = {key_of(2), key_of(1)};
   run(200);
-  EXPECT_EQ(verdict(1), BackendVerdict::kUp);
+  EXPECT_EQ(verdict(1), kUpState);
   const std::size_t before = sent_.size();
   run(500);
   EXPECT_EQ(sent_.size() - before, 10u) << "under the new key alone";
   hosts_[address(1)].keys = {key_of(3), key_of(2)};  // the host first
   run(500);
-  EXPECT_EQ(verdict(1), BackendVerdict::kUp);
+  EXPECT_EQ(verdict(1), kUpState);
   follow(plan, 3);
   run(500);
-  EXPECT_EQ(verdict(1), BackendVerdict::kUp);
+  EXPECT_EQ(verdict(1), kUpState);
 }
 
 TEST_F(Rounds, AnOldKeyIsGivenUpAfterAMinute) {
@@ -259,9 +259,9 @@ TEST_F(Rounds, AnOldKeyIsGivenUpAfterAMinute) {
   run(110);
   follow({{address(1), {service(1, 80)}}}, 2);
   run(59'000);
-  EXPECT_EQ(verdict(1), BackendVerdict::kUp);
+  EXPECT_EQ(verdict(1), kUpState);
   run(2'000);
-  EXPECT_EQ(verdict(1), BackendVerdict::kDown);
+  EXPECT_EQ(verdict(1), kDownState);
 }
 
 TEST_F(Rounds, AChangeOfThePlanKeepsWhatIsKnownAndForgetsWhatIsGone) {
@@ -269,18 +269,18 @@ TEST_F(Rounds, AChangeOfThePlanKeepsWhatIsKnownAndForgetsWhatIsGone) {
   hosts_[address(2)] = {{key_of(1)}, {80}};
   follow({{address(1), {service(1, 80)}}, {address(2), {service(2, 80)}}});
   run(110);
-  ASSERT_EQ(verdict(1), BackendVerdict::kDown);
-  ASSERT_EQ(verdict(2), BackendVerdict::kDown);
+  ASSERT_EQ(verdict(1), kDownState);
+  ASSERT_EQ(verdict(2), kDownState);
   follow({{address(1), {service(3, 81), service(1, 80)}}});
-  EXPECT_EQ(verdict(1), BackendVerdict::kDown) << "known before";
-  EXPECT_EQ(verdict(3), BackendVerdict::kUp) << "new, on a host that lives";
-  EXPECT_EQ(verdict(2), BackendVerdict::kUnknown) << "its index may name another backend now";
+  EXPECT_EQ(verdict(1), kDownState) << "known before";
+  EXPECT_EQ(verdict(3), kUpState) << "new, on a host that lives";
+  EXPECT_EQ(verdict(2), BackendState()) << "its index may name another backend now";
   run(110);
-  EXPECT_EQ(verdict(2), BackendVerdict::kUnknown);
-  EXPECT_EQ(verdict(1), BackendVerdict::kDown);
+  EXPECT_EQ(verdict(2), BackendState());
+  EXPECT_EQ(verdict(1), kDownState);
   follow({});
   EXPECT_FALSE(rounds_.next_due());
-  EXPECT_EQ(verdict(1), BackendVerdict::kUnknown);
+  EXPECT_EQ(verdict(1), BackendState());
 }
 
 TEST_F(Rounds, DeadHostsAreFoundWhileTheConfigurationKeepsChanging) {
@@ -292,7 +292,7 @@ TEST_F(Rounds, DeadHostsAreFoundWhileTheConfigurationKeepsChanging) {
     follow({{address(1), {service(1, 80)}}});
     run(20);
   }
-  EXPECT_EQ(verdict(1), BackendVerdict::kDown);
+  EXPECT_EQ(verdict(1), kDownState);
 }
 
 }  // namespace

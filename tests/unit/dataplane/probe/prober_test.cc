@@ -139,11 +139,11 @@ class ProberAndProgram : public ::testing::Test {
   }
 
   /// Milliseconds until the verdict; fails after 5 s.
-  [[nodiscard]] double until(BackendIndex backend, BackendVerdict wanted) const {
+  [[nodiscard]] double until(BackendIndex backend, BackendState wanted) const {
     const auto start = Clock::now();
-    while (liveness_.verdict(backend) != wanted) {
+    while (states_.backend(backend) != wanted) {
       if (Clock::now() - start > std::chrono::seconds(5)) {
-        ADD_FAILURE() << "backend " << backend << " never became " << static_cast<int>(wanted);
+        ADD_FAILURE() << "backend " << backend << " never became " << wanted.bits();
         break;
       }
       std::this_thread::sleep_for(std::chrono::microseconds(200));
@@ -156,29 +156,29 @@ class ProberAndProgram : public ::testing::Test {
   };
   std::string name_;
   std::unique_ptr<decap_bpf, Destroy> program_;
-  BackendLiveness liveness_{100};
+  BackendStates states_{100, 16};
 };
 
 TEST_F(ProberAndProgram, FindsListenersDeathAndReturn) {
   const int web4 = listen_in_backend("203.0.113.10", 80);
   int web6 = listen_in_backend("2001:db8:5::10", 80);
-  const auto prober = Prober::start(Nanoseconds::from_millis(50), liveness_).value();
+  const auto prober = Prober::start(Nanoseconds::from_millis(50), states_).value();
   prober->follow(plan());
-  for (const BackendIndex up : {kWeb4, kWeb6}) EXPECT_LT(until(up, BackendVerdict::kUp), 5000);
-  EXPECT_LT(until(kMissing, BackendVerdict::kDown), 5000);
-  EXPECT_EQ(liveness_.verdict(kAgentless), BackendVerdict::kUnknown);
+  for (const BackendIndex up : {kWeb4, kWeb6}) EXPECT_LT(until(up, kUpState), 5000);
+  EXPECT_LT(until(kMissing, kDownState), 5000);
+  EXPECT_EQ(states_.backend(kAgentless), BackendState());
 
   close(web6);
-  const double gone = until(kWeb6, BackendVerdict::kDown);
+  const double gone = until(kWeb6, kDownState);
   web6 = listen_in_backend("2001:db8:5::10", 80);
-  const double back = until(kWeb6, BackendVerdict::kUp);
-  EXPECT_EQ(liveness_.verdict(kWeb4), BackendVerdict::kUp);
+  const double back = until(kWeb6, kUpState);
+  EXPECT_EQ(states_.backend(kWeb4), kUpState);
 
   shell("ip -n " + name_ + " link set eth0 down");
-  const double dead = until(kWeb4, BackendVerdict::kDown);
-  EXPECT_LT(until(kWeb6, BackendVerdict::kDown), 5000);
+  const double dead = until(kWeb4, kDownState);
+  EXPECT_LT(until(kWeb6, kDownState), 5000);
   shell("ip -n " + name_ + " link set eth0 up");
-  const double alive = until(kWeb4, BackendVerdict::kUp);
+  const double alive = until(kWeb4, kUpState);
   std::cout << "at 50 ms: no listener " << gone << " ms, listener " << back << " ms, dead host " << dead
             << " ms, host back " << alive << " ms\n";
   const ProbeCounters counters = prober->counters();
@@ -191,14 +191,14 @@ TEST_F(ProberAndProgram, FindsListenersDeathAndReturn) {
 
 TEST_F(ProberAndProgram, UnderAnotherKeyNobodyAnswers) {
   set_key(2);
-  const auto prober = Prober::start(Nanoseconds::from_millis(10), liveness_).value();
+  const auto prober = Prober::start(Nanoseconds::from_millis(10), states_).value();
   prober->follow(plan());
   const auto deadline = Clock::now() + std::chrono::seconds(5);
   while (prober->counters().sent < 60 && Clock::now() < deadline)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_GE(prober->counters().sent, 60u);
   EXPECT_EQ(prober->counters().answered, 0u);
-  EXPECT_EQ(liveness_.verdict(kWeb4), BackendVerdict::kUnknown);
+  EXPECT_EQ(states_.backend(kWeb4), BackendState());
 }
 
 }  // namespace
