@@ -29,8 +29,9 @@ ARROWS = {
     "controlplane/model": set(),
     "controlplane/store": {"controlplane/model"},
     "controlplane/announce": {"controlplane/model"},
-    "controlplane/stream": {"controlplane/model", "controlplane/store"},
-    "controlplane/api": {"controlplane/model", "controlplane/store", "controlplane/stream"},
+    "controlplane/health": {"controlplane/model"},
+    "controlplane/stream": {"controlplane/model", "controlplane/store", "controlplane/health"},
+    "controlplane/api": {"controlplane/model", "controlplane/store", "controlplane/health", "controlplane/stream"},
     "controlplane/gateway": {"controlplane/announce"},
     "controlplane/ctl": set(),  # a REST client and nothing more
     "bpf/agent": set(),
