@@ -3,21 +3,39 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <utility>
 
+#include "bpf/agent/status_report.h"
 #include "penstock/base/clock.h"
 
 namespace penstock {
 namespace {
 
-constexpr Nanoseconds kInterval = Nanoseconds::from_seconds(1);
+constexpr Nanoseconds kSecond = Nanoseconds::from_seconds(1);
 
 void append(std::vector<std::string>& to, std::vector<std::string> from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+FileDescriptor ticking(Nanoseconds interval) {
+  FileDescriptor timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  const timespec step{static_cast<time_t>(interval.count() / kSecond.count()),
+                      static_cast<long>(interval.count() % kSecond.count())};
+  const itimerspec spec{step, step};
+  if (timer.valid() && timerfd_settime(timer.get(), 0, &spec, nullptr) != 0) return {};
+  return timer;
+}
+
+/// Whether its time has come, however often since it was asked.
+bool take_ticks(const FileDescriptor& timer) {
+  std::uint64_t ticks = 0;
+  return read(timer.get(), &ticks, sizeof ticks) == sizeof ticks;
 }
 
 }  // namespace
@@ -52,7 +70,10 @@ Status Agent::prepare() {
     extra_addresses_.insert(*address);
   }
   wake_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!wake_.valid()) return internal_error(std::string("no event descriptor: ") + std::strerror(errno));
+  load_timer_ = ticking(settings_.load.interval);
+  second_timer_ = ticking(kSecond);
+  if (!wake_.valid() || !load_timer_.valid() || !second_timer_.valid())
+    return internal_error(std::string("no event or timer descriptor: ") + std::strerror(errno));
   auto addresses = Addresses::open();
   if (!addresses) return addresses.error();
   addresses_ = std::move(*addresses);
@@ -79,6 +100,9 @@ Result<std::unique_ptr<Agent>> Agent::start(AgentSettings settings) {
       {self->settings_.id, self->settings_.version, self->settings_.controlplane, self->settings_.tls},
       [fd = self->wake_.get()] { eventfd_write(fd, 1); });
   if (!session) return session.error();
+  auto load = LoadTick::start(self->settings_);
+  if (!load) return load.error();
+  self->load_ = std::move(*load);
   // The maps are filled before the program is attached: no packet is refused for want of a configuration.
   self->restore_directive();
   if (auto problems = self->program_->attach(); !problems.empty()) {
@@ -135,6 +159,7 @@ void Agent::apply(NodeServices wanted) {
     spdlog::error("{}", directive_problem_);
   }
   in_force_ = std::move(wanted);
+  load_->set_services(in_force_->ids);
   for (const std::string& problem : clamp()) spdlog::warn("{}", problem);
   spdlog::info("generation {}: {} services", in_force_->generation, in_force_->services.size());
 }
@@ -152,7 +177,7 @@ void Agent::handle_directive() {
   directive_problem_.clear();
   if (in_force_ && in_force_->generation == wanted->generation && in_force_->services == wanted->services &&
       in_force_->searched == wanted->searched && in_force_->overheads == wanted->overheads &&
-      in_force_->probe_key == wanted->probe_key)
+      in_force_->probe_key == wanted->probe_key && in_force_->ids == wanted->ids)
     return;
   apply(std::move(*wanted));
   if (auto saved = save_directive(state_file(".pb"), *directive); !saved) {
@@ -190,58 +215,54 @@ void Agent::reconcile() {
 void Agent::report() {
   proto::NodeStatus status;
   if (in_force_) status.set_generation(in_force_->generation);
-  for (const AttachedInterface& interface : program_->interfaces()) {
-    auto* out = status.add_interfaces();
-    out->set_name(interface.name);
-    out->set_xdp_mode(interface.mode);
-  }
-  const DecapStats stats = program_->stats();
-  for (const auto& [service, counters] : stats.services) {
-    auto* out = status.add_services();
-    out->set_vip(service.vip_text());
-    out->set_protocol(static_cast<proto::Protocol>(service.protocol));
-    out->set_port(service.port);
-    out->set_last_port(service.last_port);
-    out->set_packets(counters.packets);
-    out->set_bytes(counters.bytes);
-  }
-  status.set_decap_dropped(stats.dropped);
-  for (std::uint32_t hop = 0; hop < stats.hops.size(); ++hop) {
-    auto* out = status.add_hops();
-    out->set_hop(hop);
-    out->set_known(stats.hops[hop].known);
-    out->set_begun(stats.hops[hop].begun);
-    out->set_last(stats.hops[hop].last);
-    out->set_passed_on(stats.hops[hop].passed_on);
-  }
-  auto* probes = status.mutable_probes();
-  probes->set_answered(stats.probes_answered);
-  probes->set_refused_malformed(stats.probes_malformed);
-  probes->set_refused_authentication(stats.probes_forged);
-  probes->set_refused_stale(stats.probes_replayed);
+  fill_status(status, *program_, in_force_ ? &*in_force_ : nullptr);
+  const Nanoseconds now = monotonic_now();
+  load_->report(status, now);
   for (const std::string& problem : problems_) status.add_errors(problem);
-  if (!directive_problem_.empty()) status.add_errors(directive_problem_);
+  for (const std::string& problem : load_->problems()) status.add_errors(problem);
+  for (const std::string& problem : {load_problem_, directive_problem_}) {
+    if (!problem.empty()) status.add_errors(problem);
+  }
   session_->publish(std::move(status));
 }
 
+void Agent::tick_load() {
+  const Nanoseconds now = monotonic_now();
+  load_->sample(now);
+  auto done = load_->publish(*program_, now);
+  const std::string problem = done ? "" : done.error().text();
+  if (problem != load_problem_ && !problem.empty()) spdlog::error("{}", problem);
+  load_problem_ = problem;
+}
+
+void Agent::tick_second() {
+  timespec wall{};
+  clock_gettime(CLOCK_REALTIME, &wall);
+  const std::uint64_t wall_ns =
+      static_cast<std::uint64_t>(wall.tv_sec) * kSecond.count() + static_cast<std::uint64_t>(wall.tv_nsec);
+  auto done = program_->set_clock(wall_ns - monotonic_now().count());
+  if (!done) spdlog::error("{}", done.error().text());
+  reconcile();
+  report();
+}
+
 void Agent::run(int stop_fd) {
-  Nanoseconds next = monotonic_now();
+  tick_load();
+  tick_second();
   for (;;) {
-    const Nanoseconds now = monotonic_now();
-    if (now >= next) {
-      reconcile();
-      report();
-      next = now + kInterval;
-    }
-    const auto left_ms = (next - now).count() / 1'000'000 + 1;
-    pollfd fds[] = {{stop_fd, POLLIN, 0}, {wake_.get(), POLLIN, 0}};
-    if (poll(fds, std::size(fds), static_cast<int>(left_ms)) < 0 && errno != EINTR) break;
+    pollfd fds[] = {{stop_fd, POLLIN, 0},
+                    {wake_.get(), POLLIN, 0},
+                    {load_timer_.get(), POLLIN, 0},
+                    {second_timer_.get(), POLLIN, 0}};
+    if (poll(fds, std::size(fds), -1) < 0 && errno != EINTR) break;
     if (fds[0].revents != 0) break;
     eventfd_t woken = 0;
     if (fds[1].revents != 0 && eventfd_read(wake_.get(), &woken) == 0) {
       handle_directive();
       report();
     }
+    if (take_ticks(load_timer_)) tick_load();
+    if (take_ticks(second_timer_)) tick_second();
   }
   session_.reset();
   put_back();

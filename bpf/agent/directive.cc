@@ -96,6 +96,7 @@ Result<NodeServices> validate(const proto::NodeDirective& directive) {
     if (!out.services.insert(*key).second) {
       return invalid("services[" + std::to_string(i) + "].vip", key->text() + " is given twice");
     }
+    if (const std::string& id = directive.services(i).service(); !id.empty()) out.ids.emplace(*key, id);
     // Of a service without UDP there is nothing to remember.
     if (directive.services(i).search_udp() && (key->protocol == kProtoUdp || key->protocol == kAnyProtocol)) {
       out.searched.insert(*key);

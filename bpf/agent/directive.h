@@ -26,8 +26,9 @@ using ProbeKey = std::array<std::uint8_t, 16>;
 struct NodeServices {
   std::uint64_t generation = 0;
   std::set<VipKey> services;
-  std::set<VipKey> searched;                     // of `services`: those whose UDP flows are remembered
-  std::optional<ProbeKey> probe_key;             // none: probes are not answered
+  std::set<VipKey> searched;          // of `services`: those whose UDP flows are remembered
+  std::optional<ProbeKey> probe_key;  // none: probes are not answered
+  std::map<VipKey, std::string> ids;  // the control plane's names of `services`, where it told them
   std::map<VipPrefix, std::uint32_t> overheads;  // of the VIPs to whose packets encapsulation adds bytes
 
   [[nodiscard]] std::set<VipPrefix> vips() const;

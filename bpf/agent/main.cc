@@ -7,9 +7,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <set>
 
 #include "bpf/agent/agent.h"
+#include "bpf/agent/load_flags.h"
 #include "penstock/base/exit_code.h"
 #include "penstock/config/limits.h"
 #include "penstock/process/settings.h"
@@ -62,6 +64,12 @@ Status check(const AgentSettings& settings) {
   if (!settings.controlplane.starts_with("unix:") && settings.controlplane.rfind(':') == std::string::npos) {
     return invalid("--controlplane", "'" + settings.controlplane + "' has no port (write HOST:PORT)");
   }
+  std::error_code ignored;
+  if (!settings.check_scripts.empty() &&
+      !(settings.check_scripts[0] == '/' && std::filesystem::is_directory(settings.check_scripts, ignored))) {
+    return invalid("--check-scripts",
+                   "'" + settings.check_scripts + "' is not the absolute path of a folder");
+  }
   if (geteuid() != 0)
     return Error{ErrorCode::kPermissionDenied, "must run as root: it loads BPF programs and adds addresses"};
   return Ok{};
@@ -99,9 +107,19 @@ int main(int argc, char** argv) {
                  "Bytes of the largest packet from the gateways to this host; 0 = the interfaces' MTU")
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
+  app.add_option("--telemetry", settings.telemetry,
+                 "Measure the services' connections in the kernel (latency, resets, queues); true or false")
+      ->capture_default_str();
+  app.add_option("--check-scripts", settings.check_scripts,
+                 "Folder of the scripts that local checks may run; without it none may");
+  LoadFlags load;
+  load.add_to(app);
   settings.tls.add_to(app);
   if (const auto code = common.parse(argc, argv)) return *code;
   settings.xdp = mode == "native" ? XdpMode::kNative : mode == "generic" ? XdpMode::kGeneric : XdpMode::kAuto;
+  auto load_settings = load.settings();
+  if (!load_settings) return fail(load_settings.error());
+  settings.load = std::move(*load_settings);
   if (auto good = check(settings); !good) return fail(good.error());
 
   sigset_t signals;
