@@ -29,6 +29,7 @@
 #define ECN_ECT0 2
 #define ECN_CE 3
 #define ECN_MASK 3
+#define NANOSECONDS 1000000000ull
 /* Ethernet with one tag, IPv4 with all options, UDP, GUE with 31 words: the largest offset of an inner
  * packet. */
 #define MAX_L3_OFFSET 18

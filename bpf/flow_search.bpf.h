@@ -23,7 +23,6 @@
 #define TCP_FLAGS 13 /* offset in the header */
 #define ICMP_HEADER 8
 #define MAX_L4_OFFSET (MAX_INNER_OFFSET + 60)
-#define NANOSECONDS 1000000000ull
 
 enum search_result { SEARCH_UNKNOWN, SEARCH_KNOWN, SEARCH_BEGINS };
 

@@ -10,84 +10,44 @@
 #ifndef PENSTOCK_BPF_PROBE_RESPONDER_H
 #define PENSTOCK_BPF_PROBE_RESPONDER_H
 
-#include "bpf/decap_maps.bpf.h"
-#include "bpf/decap_packet.bpf.h"
+#include "bpf/probe_loads.bpf.h"
+#include "bpf/probe_mac.bpf.h"
 
-#define MAX_PROBE_OFFSET (MAX_UDP_OFFSET + 12) /* behind UDP and GUE */
 #define REPLY_HOP_LIMIT 64
-
-static __always_inline const struct probe_key* key_at(abi_u32 index) {
-  const struct probe_key* key = bpf_map_lookup_elem(&probe_keys, &index);
-  return key && key->valid ? key : 0;
-}
-
-/* The MAC of the message at `offset`, 0 when it is cut off. Its length is a multiple of 8. */
-__noinline abi_u64 probe_mac(struct xdp_md* ctx, __u32 offset, __u32 length, __u32 key_index) {
-  const struct probe_key* key = key_at(key_index);
-  if (!key || offset > MAX_PROBE_OFFSET) return 0;
-  const abi_u64* word = start_of(ctx) + offset;
-  const void* end = end_of(ctx);
-  if ((const void*)(word + 4) > end) return 0;
-  struct siphash_state state;
-  siphash_begin(&state, &key->key);
-  siphash_add(&state, word[0]);
-  siphash_add(&state, word[1]);
-  siphash_add(&state, word[2]);
-  for (__u32 i = sizeof(struct probe_header) / 8; i < PENSTOCK_PROBE_MAX_BYTES / 8; ++i) {
-    if (i * 8 >= length) break;
-    if ((const void*)(word + i + 1) > end) return 0;
-    siphash_add(&state, word[i]);
-  }
-  return siphash_end(&state, 0, length - sizeof(abi_u64));
-}
-
-static __always_inline bool is_mapped(const struct abi_address* a) {
-  const __u32* words = (const __u32*)a->bytes;
-  return words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xffff);
-}
-
-static __always_inline __u32 name_listener(const struct probe_service* s, struct bpf_sock_tuple* tuple) {
-  if (is_mapped(&s->vip)) {
-    __builtin_memcpy(&tuple->ipv4.daddr, s->vip.bytes + 12, 4);
-    tuple->ipv4.dport = s->port;
-    return sizeof tuple->ipv4;
-  }
-  __builtin_memcpy(tuple->ipv6.daddr, s->vip.bytes, 16);
-  tuple->ipv6.dport = s->port;
-  return sizeof tuple->ipv6;
-}
-
-/* Does anybody listen for the service at `offset`? */
-__noinline int listener_of(struct xdp_md* ctx, __u32 offset) {
-  struct bpf_sock_tuple tuple = {};
-  if (offset > MAX_PROBE_OFFSET + PENSTOCK_PROBE_MAX_BYTES) return PENSTOCK_PROBE_UNKNOWN;
-  const struct probe_service* service = start_of(ctx) + offset;
-  if ((const void*)(service + 1) > end_of(ctx)) return PENSTOCK_PROBE_UNKNOWN;
-  const __u8 protocol = service->protocol;
-  if (service->port == 0) return PENSTOCK_PROBE_UNKNOWN;
-  const __u32 size = name_listener(service, &tuple);
-  struct bpf_sock* socket;
-  bool present = true;
-  if (protocol == PROTO_TCP) {
-    socket = bpf_skc_lookup_tcp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-    if (socket) present = socket->state == BPF_TCP_LISTEN;
-  } else if (protocol == PROTO_UDP) {
-    socket = bpf_sk_lookup_udp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-  } else {
-    return PENSTOCK_PROBE_UNKNOWN;
-  }
-  if (!socket) return PENSTOCK_PROBE_ABSENT;
-  bpf_sk_release(socket);
-  return present ? PENSTOCK_PROBE_PRESENT : PENSTOCK_PROBE_ABSENT;
-}
 
 /* `room`: bytes that UDP says the message has. */
 static __always_inline bool is_request(const struct probe_header* h, __u32 room) {
   const __u32 length = bpf_ntohs(h->length);
-  return h->version == PENSTOCK_PROBE_VERSION && h->kind == PENSTOCK_PROBE_REQUEST && h->service_count != 0 &&
+  return h->version >= PENSTOCK_PROBE_OLDEST_VERSION && h->version <= PENSTOCK_PROBE_VERSION &&
+         h->kind == PENSTOCK_PROBE_REQUEST && h->service_count != 0 &&
          h->service_count <= PENSTOCK_PROBE_MAX_SERVICES && length == room && length % 8 == 0 &&
          length >= sizeof *h + h->service_count * sizeof(struct probe_service) &&
          length <= PENSTOCK_PROBE_MAX_BYTES;
+}
+
+/* Writes listeners and those of the `wanted` sections that are known and find room. Returns these. */
+static __always_inline __u8 answer_sections(struct xdp_md* ctx, __u32 offset, __u32 length, __u32 services,
+                                            __u8 wanted, abi_u64 now) {
+  const __u32 first = offset + sizeof(struct probe_header);
+  const __u32 loads = services * sizeof(struct probe_service_load);
+  const __u32 end = offset + length;
+  __u32 at = first + services * sizeof(struct probe_service);
+  const bool with_loads = wanted & PENSTOCK_PROBE_SERVICE_LOADS && at + loads <= end;
+  int known = ANSWERED_NOTHING;
+  __u8 sections = 0;
+  for (__u32 i = 0; i < PENSTOCK_PROBE_MAX_SERVICES; ++i) {
+    if (i >= services) break;
+    const __u32 load_at = with_loads ? at + i * sizeof(struct probe_service_load) : 0;
+    known |= answer_service(ctx, first + i * sizeof(struct probe_service), load_at, now);
+  }
+  if (known & ANSWERED_LOAD) {
+    sections |= PENSTOCK_PROBE_SERVICE_LOADS;
+    at += loads;
+  }
+  if (wanted & PENSTOCK_PROBE_HOST_LOAD && at + sizeof(struct probe_host_load) <= end &&
+      answer_host(ctx, at, now))
+    sections |= PENSTOCK_PROBE_HOST_LOAD;
+  return sections;
 }
 
 static __always_inline void turn_round_ipv4(struct iphdr* ip) {
@@ -132,31 +92,31 @@ static __always_inline bool turn_round(struct xdp_md* ctx, const struct tunnel* 
 /* For a control message without private data, t->inner_offset bytes from the frame's start and t->inner_room
  * bytes long. */
 __noinline int answer_probe(struct xdp_md* ctx, const struct tunnel* t) {
-  if (!t || !key_at(0)) return DECAP_PASSED_CONTROL;
+  if (!t || !probe_key_at(0)) return DECAP_PASSED_CONTROL;
   const __u32 offset = t->inner_offset;
+  const __u32 length = t->inner_room;
   if (offset > MAX_PROBE_OFFSET) return DECAP_DROPPED_PROBE;
   struct probe_header* header = start_of(ctx) + offset;
-  if ((void*)(header + 1) > end_of(ctx) || !is_request(header, t->inner_room)) return DECAP_DROPPED_PROBE;
-  const __u32 length = t->inner_room;
+  if ((void*)(header + 1) > end_of(ctx) || !is_request(header, length)) return DECAP_DROPPED_PROBE;
+  const bool first_version = header->version == PENSTOCK_PROBE_OLDEST_VERSION;
   const __u32 services = header->service_count;
-  const abi_u64 mac = header->mac;
-  __u32 key = 0;
-  if (mac != probe_mac(ctx, offset, length, key) || mac == 0) {
-    key = 1;
-    if (mac == 0 || mac != probe_mac(ctx, offset, length, key)) return DECAP_DROPPED_PROBE_MAC;
-  }
-  for (__u32 i = 0; i < PENSTOCK_PROBE_MAX_SERVICES; ++i) {
-    const __u32 at = offset + sizeof(struct probe_header) + i * sizeof(struct probe_service);
-    if (i >= services) break;
-    const int listener = listener_of(ctx, at);
-    struct probe_service* service = start_of(ctx) + at;
-    if ((void*)(service + 1) > end_of(ctx)) return DECAP_DROPPED_PROBE;
-    service->listener = (__u8)listener;
-  }
+  const __u8 wanted = first_version ? 0 : header->sections;
+  const abi_u64 nonce = header->nonce;
+  const abi_u64 sent_ns = header->sent_ns;
+  const __u32 covered = sizeof *header + services * sizeof(struct probe_service);
+  const __u32 key = key_of_mac(ctx, offset, first_version ? length : covered, header->mac);
+  if (key == NO_PROBE_KEY) return DECAP_DROPPED_PROBE_MAC;
+  const abi_u64 now = bpf_ktime_get_coarse_ns();
+  if (!first_version && !is_news(nonce, sent_ns, now)) return DECAP_DROPPED_PROBE_REPLAY;
+  const __u8 sections = answer_sections(ctx, offset, length, services, wanted, now);
   header = start_of(ctx) + offset;
   if ((void*)(header + 1) > end_of(ctx)) return DECAP_DROPPED_PROBE;
   header->kind = PENSTOCK_PROBE_REPLY;
-  header->mac = probe_mac(ctx, offset, length, key);
+  if (!first_version) header->sections = sections;
+  const abi_u64 mac = probe_mac(ctx, offset, length, key);
+  header = start_of(ctx) + offset;
+  if (mac == 0 || (void*)(header + 1) > end_of(ctx)) return DECAP_DROPPED_PROBE; /* room in a fragment */
+  header->mac = mac;
   return turn_round(ctx, t) ? DECAP_ANSWERED_PROBE : DECAP_DROPPED_PROBE;
 }
 

@@ -21,8 +21,9 @@
  * clock. Who asks believes a reply only if he waits for its nonce from that address, once.
  *
  * Sections lie in the room in the order of their bits; a responder leaves out what it does not know or have,
- * and clears the bit. Who wants sections makes room for them. Version 1 knew neither sections nor replays:
- * a request of version 1 (without room) is answered as ever, with listeners only.
+ * and clears the bit. Who wants sections makes room for them; what is left of the room says nothing.
+ * Version 1 knew neither sections nor replays, and its MAC is over the whole message in both directions: a
+ * request of version 1 is answered as ever, with listeners only.
  *
  * C11 and C++; numbers in network order, but for the MAC, the nonce and the time, which are little-endian.
  */
@@ -106,7 +107,8 @@ struct probe_service_load {
   abi_u32 responses;
   abi_u32 resets; /* sent and received, of connections of the service */
   abi_u32 retransmits;
-  abi_u16 syn_drops;    /* connection requests that the listener dropped, for whatever reason */
+  abi_u16 syn_drops;    /* connection requests that the listener dropped, for whatever reason. NO_VALUE in the
+                           map: nobody counts, the responder takes the socket's own number */
   abi_u16 accept_drops; /* of them, because the accept queue was full */
 };
 

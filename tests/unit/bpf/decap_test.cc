@@ -171,7 +171,7 @@ TEST_F(Decap, StaysFarBelowTheVerifiersLimit) {
   ASSERT_EQ(bpf_obj_get_info_by_fd(bpf_program__fd(program_->progs.penstock_decap), &info, &size), 0);
   std::cout << "penstock_decap: " << info.xlated_prog_len / 8 << " instructions, " << info.verified_insns
             << " verified, " << info.jited_prog_len << " bytes jited\n";
-  EXPECT_LT(info.verified_insns, 100'000u) << "a tenth of what the kernel allows";
+  EXPECT_LT(info.verified_insns, 60'000u) << "the kernel allows a million";
   EXPECT_STREQ(info.name, PENSTOCK_DECAP_PROGRAM);
 }
 

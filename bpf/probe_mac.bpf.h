@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0)
+ *
+ * Part of decap.bpf.c: MACs of probes, and whether a probe is news (include/penstock/abi/probe.h).
+ */
+#ifndef PENSTOCK_BPF_PROBE_MAC_H
+#define PENSTOCK_BPF_PROBE_MAC_H
+
+#include "bpf/decap_maps.bpf.h"
+#include "bpf/decap_packet.bpf.h"
+
+#define MAX_PROBE_OFFSET (MAX_UDP_OFFSET + 12) /* behind UDP and GUE */
+#define NO_PROBE_KEY PENSTOCK_PROBE_KEYS
+
+static __always_inline const struct probe_key* probe_key_at(abi_u32 index) {
+  const struct probe_key* key = bpf_map_lookup_elem(&probe_keys, &index);
+  return key && key->valid ? key : 0;
+}
+
+/* The MAC of the first `length` bytes, a multiple of 8, of the message at `offset`; 0 when they are cut off.
+ */
+__noinline abi_u64 probe_mac(struct xdp_md* ctx, __u32 offset, __u32 length, __u32 key_index) {
+  const struct probe_key* key = probe_key_at(key_index);
+  if (!key || offset > MAX_PROBE_OFFSET) return 0;
+  const abi_u64* word = start_of(ctx) + offset;
+  const void* end = end_of(ctx);
+  if ((const void*)(word + 4) > end) return 0;
+  struct siphash_state state;
+  siphash_begin(&state, &key->key);
+  siphash_add(&state, word[0]);
+  siphash_add(&state, word[1]);
+  siphash_add(&state, word[2]);
+  for (__u32 i = sizeof(struct probe_header) / 8; i < PENSTOCK_PROBE_MAX_BYTES / 8; ++i) {
+    if (i * 8 >= length) break;
+    if ((const void*)(word + i + 1) > end) return 0;
+    siphash_add(&state, word[i]);
+  }
+  return siphash_end(&state, 0, length - sizeof(abi_u64));
+}
+
+/* The key whose MAC it is, or NO_PROBE_KEY. */
+static __always_inline __u32 key_of_mac(struct xdp_md* ctx, __u32 offset, __u32 length, abi_u64 mac) {
+  if (mac == 0) return NO_PROBE_KEY; /* looks like a message that is cut off */
+  if (mac == probe_mac(ctx, offset, length, 0)) return 0;
+  return mac == probe_mac(ctx, offset, length, 1) ? 1 : NO_PROBE_KEY;
+}
+
+static __always_inline bool is_recent(abi_u64 sent_ns, abi_u64 now) {
+  const abi_u32 index = 0;
+  const abi_u64* to_realtime = bpf_map_lookup_elem(&probe_clock, &index);
+  if (!to_realtime || *to_realtime == 0) return true; /* nobody has told us the time */
+  const abi_u64 limit = PENSTOCK_PROBE_CLOCK_SECONDS * NANOSECONDS;
+  return sent_ns - (now + *to_realtime) + limit <= 2 * limit;
+}
+
+/* Has this asker not been answered to this question, nor to a newer one? Remembers it. Only for what is
+ * authentic: others would drive out who is. Two CPUs that get the same message at the same moment may both
+ * answer it. */
+static __always_inline bool is_news(abi_u64 nonce, abi_u64 sent_ns, abi_u64 now) {
+  const abi_u64 name = nonce >> PENSTOCK_PROBE_NONCE_COUNT_BITS;
+  struct probe_asker* known = bpf_map_lookup_elem(&probe_askers, &name);
+  if (known && now - known->heard_ns < PENSTOCK_PROBE_ASKER_SECONDS * NANOSECONDS) {
+    if (sent_ns <= known->sent_ns) return false;
+    known->sent_ns = sent_ns;
+    known->heard_ns = now;
+    return true;
+  }
+  if (!is_recent(sent_ns, now)) return false;
+  if (known && sent_ns <= known->sent_ns) return false;
+  const struct probe_asker asker = {.sent_ns = sent_ns, .heard_ns = now};
+  bpf_map_update_elem(&probe_askers, &name, &asker, BPF_ANY);
+  return true;
+}
+
+#endif
