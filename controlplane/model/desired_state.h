@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/model/health.h"
 #include "penstock/config/limits.h"
 #include "penstock/config/vip_key.h"
 
@@ -48,6 +49,7 @@ struct Backend {
   std::vector<std::uint8_t> quic_server_id{};     // what the server encodes in its connection IDs
   std::uint64_t drain_deadline = 0;               // with drain: Unix time in seconds; 0 = none
   DrainPolicy drain_policy = DrainPolicy::kKeep;  // kReset needs a deadline
+  bool maintenance = false;                       // no new flow, whatever anybody finds out; no slot moves
 
   bool operator==(const Backend&) const = default;
 };
@@ -104,6 +106,7 @@ struct Service {
   std::vector<QuicConfig> quic;                     // empty: not by connection ID
   bool one_shot = false;                            // UDP: each datagram by itself, without a flow entry
   SecondChance second_chance = SecondChance::kTcp;  // kGue; other services never have one
+  Health health;
 
   bool operator==(const Service&) const = default;
 };

@@ -88,6 +88,26 @@ std::uint32_t ObjectReader::number_or(const std::string& key, std::uint32_t leas
   return value == nullptr ? otherwise : number(key, *value, least, most).value_or(otherwise);
 }
 
+double ObjectReader::decimal_or(const std::string& key, double least, double most, double otherwise) {
+  const json* value = member(key);
+  if (value == nullptr) return otherwise;
+  if (value->is_number() && value->get<double>() >= least && value->get<double>() <= most) {
+    return value->get<double>();
+  }
+  const std::string range = json(least).dump() + "–" + json(most).dump();
+  complain(key, (value->is_number() ? "must be " : "must be a number, ") + range);
+  return otherwise;
+}
+
+const json* ObjectReader::list_or_none(const std::string& key, std::size_t most) {
+  const json* value = member(key);
+  if (value == nullptr) return nullptr;
+  if (value->is_array() && value->size() <= most) return value;
+  complain(key, value->is_array() ? "must be at most " + std::to_string(most)
+                                  : std::string("must be a list, not ") + value->type_name());
+  return nullptr;
+}
+
 bool ObjectReader::flag_or(const std::string& key, bool otherwise) {
   const json* value = member(key);
   if (value == nullptr) return otherwise;

@@ -2,6 +2,7 @@
 // known; finish() reports the keys that nobody asked for. All problems go to one list, with their paths.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -31,7 +32,10 @@ class ObjectReader {
   std::string text_or(const std::string& key, const std::string& otherwise);
   std::uint32_t number_or(const std::string& key, std::uint32_t least, std::uint32_t most,
                           std::uint32_t otherwise);
+  double decimal_or(const std::string& key, double least, double most, double otherwise);
   bool flag_or(const std::string& key, bool otherwise);
+  /// Null when it is missing; null and a problem when it is no list of at most `most`. It may be empty.
+  const nlohmann::json* list_or_none(const std::string& key, std::size_t most);
   const nlohmann::json* member(const std::string& key);
 
   /// Reports unknown keys, naming the known ones so that a misspelling is easily corrected. Call it last.

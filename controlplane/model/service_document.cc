@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "controlplane/model/health_document.h"
+#include "controlplane/model/health_rules.h"
 #include "controlplane/model/object_reader.h"
 #include "controlplane/model/rfc3339.h"
 #include "controlplane/model/rules.h"
@@ -174,6 +176,7 @@ std::optional<Backend> parse_backend(const json& document, const std::string& pa
   out.address = parse_address(reader, "address");
   out.weight = reader.number_or("weight", 0, kMaxWeight, out.weight);
   parse_drain(reader, out);
+  out.maintenance = reader.flag_or("maintenance", out.maintenance);
   if (reader.member("port") != nullptr) {
     out.port = static_cast<std::uint16_t>(reader.required_number("port", 1, 65535).value_or(0));
   }
@@ -202,12 +205,14 @@ std::optional<Service> parse_service(const json& document, const std::string& pa
   out.quic = parse_quic(reader, problems, before == nullptr ? kNone : before->quic);
   out.one_shot = reader.flag_or("one_shot", false);
   out.second_chance = parse_second_chance(reader);
+  out.health = parse_health(reader, problems);
   out.backends = parse_backends(reader, problems);
   reader.finish();
   // What stands in for a field that was refused would only raise more complaints.
   if (problems.size() == problems_before) {
     check_options(out, path, problems);
     check_backends(out, path, problems);
+    check_health(out, path, problems);
   }
   if (problems.size() != problems_before) return std::nullopt;
   return out;
@@ -249,6 +254,7 @@ json to_json(const Backend& backend) {
   if (backend.drain && (backend.drain_deadline != 0 || backend.drain_policy != DrainPolicy::kKeep)) {
     out["drain_policy"] = name_of(backend.drain_policy);
   }
+  if (backend.maintenance) out["maintenance"] = true;
   return out;
 }
 
@@ -273,6 +279,7 @@ json to_json(const Service& service, Secrets secrets) {
   if (!service.quic.empty()) out["quic"] = to_json(service.quic, secrets);
   if (service.one_shot) out["one_shot"] = true;
   if (service.second_chance != SecondChance::kTcp) out["second_chance"] = name_of(service.second_chance);
+  if (service.health != Health{}) out["health"] = to_json(service.health);
   return out;
 }
 

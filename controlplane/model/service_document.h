@@ -7,9 +7,9 @@
 // "vip" may be a prefix, "203.0.113.0/24"; "port" a range, "8000-8999", or "*"; "protocol" tcp, udp, sctp or
 // any; "encap" gue, ipip, gre, vxlan, l2dsr or nat. A backend may have "port" (nat), "mac" (vxlan) and
 // "quic_server_id" (hexadecimal); a drained one "drain_deadline" (RFC 3339) and "drain_policy", keep or
-// reset. "forwarding", "affinity" and "quic" are service_options.h; "one_shot":true makes a UDP service do
-// without flow entries; "second_chance" is tcp, off or tcp+udp. What is left out has its default and is left
-// out again.
+// reset; "maintenance":true takes one out. "forwarding", "affinity" and "quic" are service_options.h;
+// "one_shot":true makes a UDP service do without flow entries; "second_chance" is tcp, off or tcp+udp;
+// "health" is health_document.h. What is left out has its default and is left out again.
 //
 // Parsing checks all that can be known from the one document; what depends on other services is rules.h.
 #pragma once

@@ -17,6 +17,13 @@ constexpr Named<Encap> kEncaps[] = {{Encap::kGue, "gue"},     {Encap::kIpip, "ip
                                     {Encap::kVxlan, "vxlan"}, {Encap::kL2dsr, "l2dsr"}, {Encap::kNat, "nat"}};
 constexpr Named<SecondChance> kSecondChances[] = {
     {SecondChance::kTcp, "tcp"}, {SecondChance::kOff, "off"}, {SecondChance::kTcpAndUdp, "tcp+udp"}};
+constexpr Named<CheckType> kCheckTypes[] = {{CheckType::kTcp, "tcp"},     {CheckType::kHttp, "http"},
+                                            {CheckType::kHttps, "https"}, {CheckType::kGrpc, "grpc"},
+                                            {CheckType::kUdp, "udp"},     {CheckType::kScript, "script"}};
+constexpr Named<DirectChecks> kDirectChecks[] = {
+    {DirectChecks::kAuto, "auto"}, {DirectChecks::kOff, "off"}, {DirectChecks::kAlways, "always"}};
+constexpr Named<AllDown> kAllDowns[] = {
+    {AllDown::kUseAll, "use_all"}, {AllDown::kReset, "reset"}, {AllDown::kDrop, "drop"}};
 constexpr Named<DrainPolicy> kDrainPolicies[] = {{DrainPolicy::kKeep, "keep"},
                                                  {DrainPolicy::kReset, "reset"}};
 constexpr Named<BfdProfile> kBfdProfiles[] = {
@@ -55,6 +62,17 @@ std::string_view name_of(SecondChance chance) { return name_in(kSecondChances, c
 std::optional<SecondChance> second_chance_named(std::string_view name) {
   return value_in(kSecondChances, name);
 }
+
+std::string_view name_of(CheckType type) { return name_in(kCheckTypes, type); }
+std::optional<CheckType> check_type_named(std::string_view name) { return value_in(kCheckTypes, name); }
+
+std::string_view name_of(DirectChecks direct) { return name_in(kDirectChecks, direct); }
+std::optional<DirectChecks> direct_checks_named(std::string_view name) {
+  return value_in(kDirectChecks, name);
+}
+
+std::string_view name_of(AllDown all_down) { return name_in(kAllDowns, all_down); }
+std::optional<AllDown> all_down_named(std::string_view name) { return value_in(kAllDowns, name); }
 
 std::string_view name_of(DrainPolicy policy) { return name_in(kDrainPolicies, policy); }
 std::optional<DrainPolicy> drain_policy_named(std::string_view name) {

@@ -19,6 +19,15 @@ inline constexpr const char* kProtocolNames = "tcp, udp, sctp or any";
 /// "tcp", "off", "tcp+udp"
 [[nodiscard]] std::string_view name_of(SecondChance chance);
 [[nodiscard]] std::optional<SecondChance> second_chance_named(std::string_view name);
+/// "tcp", "http", "https", "grpc", "udp", "script"
+[[nodiscard]] std::string_view name_of(CheckType type);
+[[nodiscard]] std::optional<CheckType> check_type_named(std::string_view name);
+/// "auto", "off", "always"
+[[nodiscard]] std::string_view name_of(DirectChecks direct);
+[[nodiscard]] std::optional<DirectChecks> direct_checks_named(std::string_view name);
+/// "use_all", "reset", "drop"
+[[nodiscard]] std::string_view name_of(AllDown all_down);
+[[nodiscard]] std::optional<AllDown> all_down_named(std::string_view name);
 /// "keep", "reset"
 [[nodiscard]] std::string_view name_of(DrainPolicy policy);
 [[nodiscard]] std::optional<DrainPolicy> drain_policy_named(std::string_view name);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <utility>
 
+#include "controlplane/model/health_wire.h"
 #include "controlplane/model/service_names.h"
 #include "penstock/abi/gue.h"
 #include "penstock/base/derived_key.h"
@@ -95,6 +97,7 @@ void fill(const Backend& backend, proto::Backend& out) {
   if (backend.drain && backend.drain_policy == DrainPolicy::kReset) {
     out.set_reset_after_unix_seconds(backend.drain_deadline);
   }
+  out.set_maintenance(backend.maintenance);
 }
 
 void fill(const Forwarding& forwarding, proto::Forwarding& out) {
@@ -134,6 +137,20 @@ void fill(const Service& service, proto::Service& out) {
   for (const QuicConfig& config : service.quic) fill(config, *out.mutable_quic()->add_configs());
   out.set_one_shot(service.one_shot);
   out.set_second_chance(wire_second_chance(service));
+  if (service.health != Health{}) fill(service.health, *out.mutable_health());
+}
+
+/// The service without what tells one of its backends from another.
+void fill(const Service& service, std::uint32_t overhead, proto::NodeService& out) {
+  out.set_vip(service.key.vip_text());
+  out.set_protocol(wire_protocol(service));
+  out.set_port(service.key.port);
+  out.set_last_port(service.key.last_port);
+  out.set_encap(wire_encap(service));
+  out.set_overhead(overhead);
+  out.set_search_udp(searches_udp(service));
+  out.set_service(service.id);
+  for (const Check& check : service.health.checks) fill(check, *out.add_checks());
 }
 
 }  // namespace
@@ -181,8 +198,13 @@ NodeIndex::NodeIndex(const DesiredState& state) : generation_(state.generation) 
   const DerivedKey key = derive_key(state.hash_key, kProbeKeyPurpose);
   probe_key_.assign(key.begin(), key.begin() + kProbeKeyBytes);
   for (const auto& [id, service] : state.services) {
-    if (service->encap == Encap::kNat) continue;  // its backends see packets to their own addresses only
-    for (const Backend& backend : service->backends) by_address_[backend.address].push_back(service);
+    // Backends of NAT see packets to their own addresses only, so they have nothing to accept, only to check.
+    const bool nat = service->encap == Encap::kNat;
+    if (nat && service->health.checks.empty()) continue;
+    for (const Backend& backend : service->backends) {
+      const std::uint16_t port = backend.port != 0 ? backend.port : service->key.port;
+      by_address_[backend.address].push_back({service, nat ? port : std::uint16_t{0}});
+    }
   }
 }
 
@@ -192,27 +214,31 @@ proto::NodeDirective NodeIndex::directive(std::span<const IpAddr> addresses) con
     std::uint32_t overhead = 0;  // the largest over the node's addresses
   };
   std::map<VipKey, Wanted> services;
+  std::map<std::pair<std::string, IpAddr>, const Seat*> nat_targets;
   for (const IpAddr& address : addresses) {
     const auto found = by_address_.find(address);
     if (found == by_address_.end()) continue;
-    for (const auto& service : found->second) {
-      Wanted& wanted = services[service->key];
-      wanted.service = service.get();
-      wanted.overhead = std::max(wanted.overhead, overhead(*service, address));
+    for (const Seat& seat : found->second) {
+      if (seat.service->encap == Encap::kNat) {
+        nat_targets.emplace(std::pair(seat.service->id, address), &seat);
+        continue;
+      }
+      Wanted& wanted = services[seat.service->key];
+      wanted.service = seat.service.get();
+      wanted.overhead = std::max(wanted.overhead, overhead(*seat.service, address));
     }
   }
   proto::NodeDirective out;
   out.set_generation(generation_);
   out.set_probe_key(probe_key_);
-  for (const auto& [key, wanted] : services) {
-    proto::NodeService& to = *out.add_services();
-    to.set_vip(key.vip_text());
-    to.set_protocol(wire_protocol(*wanted.service));
-    to.set_port(key.port);
-    to.set_last_port(key.last_port);
-    to.set_encap(wire_encap(*wanted.service));
-    to.set_overhead(wanted.overhead);
-    to.set_search_udp(searches_udp(*wanted.service));
+  for (const auto& [key, wanted] : services) fill(*wanted.service, wanted.overhead, *out.add_services());
+  for (const auto& [target, seat] : nat_targets) {
+    proto::NodeCheckTarget& to = *out.add_nat_targets();
+    to.set_service(target.first);
+    to.set_address(target.second.text());
+    to.set_protocol(wire_protocol(*seat->service));
+    to.set_port(seat->port);
+    for (const Check& check : seat->service->health.checks) fill(check, *to.add_checks());
   }
   return out;
 }

@@ -2,6 +2,8 @@
 // as the list of services that it has to accept packets for.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -29,13 +31,21 @@ class NodeIndex {
  public:
   explicit NodeIndex(const DesiredState& state);
 
-  /// The services of a node with these addresses, ordered by VIP key and each once.
+  /// The services of a node with these addresses, ordered by VIP key and each once, and those that NAT sends
+  /// to them and that have checks, ordered by id and address. Bytes that differ say different things, so a
+  /// change of what only gateways act on changes nothing here.
   [[nodiscard]] proto::NodeDirective directive(std::span<const IpAddr> addresses) const;
 
  private:
+  /// A backend of a service.
+  struct Seat {
+    std::shared_ptr<const Service> service;
+    std::uint16_t port;  // NAT: where it listens
+  };
+
   std::uint64_t generation_;
   std::string probe_key_;
-  std::unordered_map<IpAddr, std::vector<std::shared_ptr<const Service>>> by_address_;
+  std::unordered_map<IpAddr, std::vector<Seat>> by_address_;
 };
 
 }  // namespace penstock

@@ -17,7 +17,10 @@ inline constexpr std::uint32_t kDefaultCheckTimeoutMs = 500;
 inline constexpr std::uint32_t kMaxCheckRepeat = 100;  // rise and fall, of checks and of probes
 inline constexpr std::uint32_t kDefaultRise = 2;
 inline constexpr std::uint32_t kDefaultFall = 3;
-inline constexpr std::size_t kMaxCheckText = 1024;  // path, host, body, header name or value, gRPC service
+inline constexpr std::size_t kMaxCheckText = 1024;    // path, host, body, header name or value, gRPC service
+inline constexpr std::size_t kMaxCheckStatuses = 16;  // ranges of status codes of one check
+inline constexpr std::size_t kMaxCheckHeaders = 16;   // of one check
+inline constexpr std::size_t kMaxScriptName = 255;
 inline constexpr std::size_t kMaxCheckBytes = 512;  // send, expect
 
 inline constexpr std::uint32_t kMaxHoldMs = 3'600'000;

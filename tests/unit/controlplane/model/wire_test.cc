@@ -53,8 +53,9 @@ TEST(Wire, ANodeGetsTheServicesThatHaveABackendAtAnyOfItsAddresses) {
   EXPECT_EQ(both.generation(), 7u);
   ASSERT_EQ(both.services_size(), 2);
   EXPECT_EQ(both.services(0).ShortDebugString(),
-            "vip: \"203.0.113.10\" protocol: TCP port: 80 encap: GUE overhead: 48");
-  EXPECT_EQ(both.services(1).ShortDebugString(), "vip: \"2001:db8::10\" protocol: UDP port: 7 encap: IPIP");
+            "vip: \"203.0.113.10\" protocol: TCP port: 80 encap: GUE overhead: 48 service: \"web\"");
+  EXPECT_EQ(both.services(1).ShortDebugString(),
+            "vip: \"2001:db8::10\" protocol: UDP port: 7 encap: IPIP service: \"echo\"");
   const std::vector<IpAddr> be2 = {*IpAddr::parse("10.0.32.2")};
   EXPECT_EQ(index.directive(be2).services_size(), 1) << "a draining backend still gets its established flows";
   const std::vector<IpAddr> stranger = {*IpAddr::parse("10.9.9.9")};
@@ -118,9 +119,9 @@ TEST(Wire, ANodeHearsOfPrefixesAndRangesButNotOfNat) {
   const proto::NodeDirective directive = NodeIndex(state_of(kOptions)).directive(node);
   ASSERT_EQ(directive.services_size(), 3);
   EXPECT_EQ(directive.services(0).ShortDebugString(),
-            "vip: \"203.0.113.0/24\" protocol: UDP port: 53 encap: GUE last_port: 54");
+            "vip: \"203.0.113.0/24\" protocol: UDP port: 53 encap: GUE last_port: 54 service: \"dns\"");
   EXPECT_EQ(directive.services(2).ShortDebugString(),
-            "vip: \"203.0.113.9\" protocol: ANY_PROTOCOL encap: VXLAN overhead: 50");
+            "vip: \"203.0.113.9\" protocol: ANY_PROTOCOL encap: VXLAN overhead: 50 service: \"rest\"");
 }
 
 TEST(Wire, ANodeHearsHowMuchRoomItsClientsHaveToLeave) {
@@ -192,6 +193,111 @@ TEST(Wire, AServiceIsNamedOnceForANodeWithTwoOfItsBackends) {
   const NodeIndex index(two_services());
   const std::vector<IpAddr> both = {*IpAddr::parse("10.0.31.2"), *IpAddr::parse("10.0.32.2")};
   EXPECT_EQ(index.directive(both).services_size(), 1);
+}
+
+TEST(Wire, HealthSaysOnlyWhatDiffersFromTheDefault) {
+  const proto::DataplaneConfig config = to_dataplane_config(state_of(R"({"services":[
+    {"id":"a","vip":"203.0.113.9","protocol":"tcp","port":80,"backends":[{"id":"a","address":"10.0.0.1","maintenance":true}]},
+    {"id":"b","vip":"203.0.113.9","protocol":"tcp","port":81,"backends":[{"id":"a","address":"10.0.0.1"}],
+     "health":{"checks":[{"type":"http"}],"hot":{"queue_percent":70},"slow_start":{"duration_ms":0}}},
+    {"id":"c","vip":"203.0.113.9","protocol":"udp","port":82,"backends":[{"id":"a","address":"10.0.0.1"}],
+     "health":{"direct":"always","rise":1,"fall":4,"hold_ms":500,"max_hold_ms":7000,"all_down":"reset","panic_percent":30,
+      "hot":{"enabled":false,"response_ms":20,"queue_percent":70,"utilization_percent":95},
+      "breaker":{"enabled":false,"failure_percent":40,"latency_factor":5,"probe_loss_percent":80,"open_ms":900,
+       "half_open_percent":6,"max_open_percent":60},
+      "slow_start":{"duration_ms":3000,"initial_percent":20,"exponent":1.5},
+      "checks":[{"type":"https","name":"front","port":8443,"path":"/x","host":"h","method":"HEAD","statuses":"200,301-302",
+       "headers":{"X-Role":"p"},"verify_tls":true,"interval_ms":100,"timeout_ms":50,"rise":3,"fall":1},
+       {"type":"udp","send":"41","expect":"42"},{"type":"http","port":1,"body_contains":"ok"},
+       {"type":"grpc","port":2,"grpc_service":"s"},{"type":"script","script":"z"},{"type":"tcp","port":3}]}}]})"));
+  EXPECT_FALSE(config.services(0).has_health());
+  EXPECT_TRUE(config.services(0).backends(0).maintenance());
+  EXPECT_FALSE(config.services(1).backends(0).maintenance());
+  EXPECT_EQ(config.services(1).health().ShortDebugString(),
+            "checks { name: \"http\" kind: HTTP } hot { queue_percent: 70 } slow_start { duration_ms: 0 }");
+  EXPECT_EQ(config.services(2).health().ShortDebugString(),
+            "checks { name: \"front\" kind: HTTPS port: 8443 path: \"/x\" host: \"h\" method: \"HEAD\" "
+            "statuses { first: 200 last: 200 } statuses { first: 301 last: 302 } "
+            "headers { name: \"X-Role\" value: \"p\" } verify_tls: true interval_ms: 100 timeout_ms: 50 "
+            "rise: 3 fall: 1 } "
+            "checks { name: \"udp\" kind: UDP_EXCHANGE send: \"A\" expect: \"B\" } "
+            "checks { name: \"http\" kind: HTTP port: 1 body_contains: \"ok\" } "
+            "checks { name: \"grpc\" kind: GRPC port: 2 grpc_service: \"s\" } "
+            "checks { name: \"script\" kind: SCRIPT script: \"z\" } checks { name: \"tcp\" kind: TCP_CONNECT "
+            "port: 3 } "
+            "direct: DIRECT_ALWAYS rise: 1 fall: 4 hold_ms: 500 max_hold_ms: 7000 all_down: ALL_DOWN_RESET "
+            "panic_percent: 30 "
+            "hot { off: true response_ms: 20 queue_percent: 70 utilization_percent: 95 } "
+            "breaker { off: true failure_percent: 40 latency_factor: 5 probe_loss_percent: 80 open_ms: 900 "
+            "half_open_percent: 6 "
+            "max_open_percent: 60 } slow_start { duration_ms: 3000 initial_percent: 20 exponent: 1.5 }");
+}
+
+/// One service of the given encapsulation, with `more` members, and its node's directive.
+proto::NodeDirective directive_of(const std::string& encap, const std::string& more) {
+  const std::vector<IpAddr> node = {*IpAddr::parse("10.0.0.1")};
+  return NodeIndex(
+             state_of((R"({"services":[{"id":"a","vip":"203.0.113.9","protocol":"tcp","port":80,"encap":")" +
+                       encap + R"(",)" + more + "}]}")
+                          .c_str()))
+      .directive(node);
+}
+
+TEST(Wire, ANodeHearsOfItsChecksAndOfNothingElseOfHealth) {
+  const std::string backends =
+      R"("backends":[{"id":"a","address":"10.0.0.1"},{"id":"b","address":"10.0.0.2"}])";
+  const std::string check = R"({"type":"http","path":"/healthz"})";
+  const auto bytes = [&](const std::string& health) {
+    return directive_of("gue", backends + R"(,"health":{)" + health + "}").SerializeAsString();
+  };
+  const proto::NodeDirective directive =
+      directive_of("gue", backends + R"(,"health":{"checks":[)" + check + "]}");
+  EXPECT_EQ(directive.services(0).service(), "a");
+  EXPECT_EQ(directive.services(0).checks(0).ShortDebugString(),
+            "name: \"http\" kind: HTTP path: \"/healthz\"");
+  EXPECT_EQ(directive.nat_targets_size(), 0);
+  const std::string plain = bytes(R"("checks":[)" + check + "]");
+  EXPECT_EQ(plain, bytes(R"("checks":[)" + check +
+                         R"(],"hold_ms":1,"all_down":"drop","direct":"off","rise":9,"hot":{"enabled":false},
+                           "breaker":{"enabled":false},"slow_start":{"duration_ms":0},"panic_percent":50)"));
+  EXPECT_NE(plain, bytes(R"("checks":[{"type":"http","path":"/healthz","fall":1}])"));
+  EXPECT_NE(plain, bytes(""));
+  EXPECT_EQ(directive_of("gue", backends).SerializeAsString(),
+            directive_of("gue", R"("backends":[{"id":"a","address":"10.0.0.1","maintenance":true},
+                                               {"id":"b","address":"10.0.0.2"}])")
+                .SerializeAsString())
+      << "maintenance is for gateways";
+}
+
+TEST(Wire, ANodeChecksWhatNatSendsToItsAddresses) {
+  const std::string checks = R"("health":{"checks":[{"type":"tcp"}]},)";
+  const proto::NodeDirective directive = directive_of(
+      "nat",
+      checks + R"("backends":[{"id":"a","address":"10.0.0.1","port":8080},{"id":"b","address":"10.0.0.2"}])");
+  EXPECT_EQ(directive.services_size(), 0);
+  ASSERT_EQ(directive.nat_targets_size(), 1);
+  EXPECT_EQ(directive.nat_targets(0).ShortDebugString(),
+            "service: \"a\" address: \"10.0.0.1\" protocol: TCP port: 8080 checks { name: \"tcp\" kind: "
+            "TCP_CONNECT }");
+  EXPECT_EQ(
+      directive_of("nat", checks + R"("backends":[{"id":"a","address":"10.0.0.1"}])").nat_targets(0).port(),
+      80u)
+      << "the packet keeps the VIP's port";
+  EXPECT_EQ(directive_of("nat", R"("backends":[{"id":"a","address":"10.0.0.1"}])").nat_targets_size(), 0)
+      << "nothing to check";
+}
+
+TEST(Wire, ANodeWithTwoAddressesChecksEachOfThem) {
+  const DesiredState state =
+      state_of(R"({"services":[{"id":"a","vip":"203.0.113.9","protocol":"udp","port":53,
+    "encap":"nat","health":{"checks":[{"type":"udp"}]},
+    "backends":[{"id":"b","address":"10.0.0.2"},{"id":"a","address":"10.0.0.1"}]}]})");
+  const std::vector<IpAddr> node = {*IpAddr::parse("10.0.0.2"), *IpAddr::parse("10.0.0.1")};
+  const std::vector<IpAddr> turned(node.rbegin(), node.rend());
+  const NodeIndex index(state);
+  ASSERT_EQ(index.directive(node).nat_targets_size(), 2);
+  EXPECT_EQ(index.directive(node).SerializeAsString(), index.directive(turned).SerializeAsString())
+      << "whatever order the node names its addresses in";
 }
 
 }  // namespace
