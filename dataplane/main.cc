@@ -14,6 +14,7 @@
 #include "dataplane/dpdk/engine.h"
 #include "dataplane/flow/flow_census.h"
 #include "dataplane/netlink/next_hop_monitor.h"
+#include "dataplane/probe/liveness_judge.h"
 #include "dataplane/probe/prober.h"
 #include "dataplane/restart/restart_state.h"
 #include "dataplane/settings.h"
@@ -110,9 +111,9 @@ void follow_macs(const NextHopSettings& hops, const NextHopMonitor& monitor, Eng
 }
 
 /// Null when the settings say so.
-Result<std::unique_ptr<Prober>> start_prober(const DataplaneSettings& settings, BackendStates& states) {
+Result<std::unique_ptr<Prober>> start_prober(const DataplaneSettings& settings, ProbeSink& judge) {
   if (settings.probe_interval_ms == 0) return std::unique_ptr<Prober>();
-  return Prober::start(Nanoseconds::from_millis(settings.probe_interval_ms), states);
+  return Prober::start(Nanoseconds::from_millis(settings.probe_interval_ms), judge);
 }
 
 /// Blocks the signals in this thread and all that it starts, so that wait() alone receives them.
@@ -176,7 +177,8 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   auto opened = Engine::open(engine_settings, state);
   if (!opened) return refuse(opened.error());
   Engine& engine = **opened;
-  auto probing = start_prober(settings, states);
+  LivenessJudge judge(states);
+  auto probing = start_prober(settings, judge);
   if (!probing) return refuse(probing.error());
   Prober* const prober = probing->get();
 

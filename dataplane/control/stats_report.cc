@@ -112,7 +112,9 @@ void report_probes(const EngineView& engine, proto::DataplaneStats& out) {
   const ProbeCounters probes = engine.probes ? engine.probes() : ProbeCounters{};
   auto& report = *out.mutable_probes();
   report.set_sent(probes.sent);
+  report.set_not_sent(probes.not_sent);
   report.set_answered(probes.answered);
+  report.set_lost(probes.lost);
   report.set_refused_malformed(probes.refused_malformed);
   report.set_refused_authentication(probes.refused_authentication);
   report.set_refused_stale(probes.refused_stale);

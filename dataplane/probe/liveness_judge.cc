@@ -20,7 +20,7 @@ void LivenessJudge::publish_all(const Address& address) {
   for (std::size_t i = 0; i < address.services.size(); ++i) publish(address, i);
 }
 
-void LivenessJudge::follow(std::span<const ProbedAddress> addresses) {
+void LivenessJudge::follow(const ProbePlan& plan, Nanoseconds /*now*/) {
   std::map<IpAddr, Address> known;
   std::map<BackendIndex, Listener> listeners;
   for (std::size_t i = 0; i < order_.size(); ++i) {
@@ -31,7 +31,7 @@ void LivenessJudge::follow(std::span<const ProbedAddress> addresses) {
   }
   order_.clear();
   addresses_.clear();
-  for (const ProbedAddress& wanted : addresses) {
+  for (const ProbedAddress& wanted : plan.addresses) {
     const auto found = known.find(wanted.address);
     Address address = found != known.end() ? std::move(found->second) : Address{};
     address.services = wanted.services;
@@ -47,30 +47,32 @@ void LivenessJudge::follow(std::span<const ProbedAddress> addresses) {
   for (const Address& address : addresses_) publish_all(address);
 }
 
-void LivenessJudge::answered(std::size_t position, std::size_t first, std::span<const Listener> listeners) {
+void LivenessJudge::answered(std::size_t position, std::size_t first, std::span<const ServiceReport> services,
+                             const std::optional<probe_host_load>& /*host*/, Nanoseconds /*rtt*/,
+                             Nanoseconds /*now*/) {
   Address& address = addresses_[position];
   bool all_change = !std::exchange(address.ever_answered, true);
-  if (!std::exchange(address.answered, true)) {
-    address.silent_intervals = 0;
-    if (address.silent && ++address.answered_intervals >= kRiseIntervals) {
-      address.silent = false;
-      all_change = true;
-    }
+  address.lost_rounds = 0;
+  if (address.silent && first == 0 && ++address.answered_rounds >= kRiseRounds) {
+    address.silent = false;
+    all_change = true;
   }
-  const std::size_t end = std::min(first + listeners.size(), address.listeners.size());
-  for (std::size_t i = first; i < end; ++i) address.listeners[i] = listeners[i - first];
+  const std::size_t end = std::min(first + services.size(), address.listeners.size());
+  for (std::size_t i = first; i < end; ++i) address.listeners[i] = services[i - first].listener;
   if (all_change) return publish_all(address);
   for (std::size_t i = first; i < end; ++i) publish(address, i);
 }
 
-void LivenessJudge::interval_over(std::size_t position) {
+void LivenessJudge::lost(std::size_t position, Nanoseconds /*now*/) {
   Address& address = addresses_[position];
-  if (std::exchange(address.answered, false) || !address.ever_answered) return;
-  address.answered_intervals = 0;
-  if (address.silent || ++address.silent_intervals < kFallIntervals) return;
+  if (!address.ever_answered) return;
+  address.answered_rounds = 0;
+  if (address.silent || ++address.lost_rounds < kFallRounds) return;
   address.silent = true;
-  address.silent_intervals = 0;
+  address.lost_rounds = 0;
   publish_all(address);
 }
+
+void LivenessJudge::tick(Nanoseconds /*now*/) {}
 
 }  // namespace penstock

@@ -1,10 +1,9 @@
 // Turns answers and silence into verdicts, and writes them where the workers read them.
 //
-// Theory of operation: per address, one question an interval. An answer says of each service whether it has a
-// listener, which is believed at once, both ways: the host itself has spoken. Silence says nothing of the
-// first probes (a host without the program never answers) and is weighed by kFallIntervals after that,
-// because packets get lost; an address that was silent for so long must answer in kRiseIntervals before it is
-// believed again.
+// Theory of operation: an answer says of each service whether it has a listener, which is believed at once,
+// both ways: the host itself has spoken. Silence says nothing of the first probes (a host without the program
+// never answers) and is weighed by kFallRounds after that, because packets get lost; an address that was
+// silent for so long must answer kRiseRounds before it is believed again.
 //
 // One thread.
 #pragma once
@@ -15,34 +14,31 @@
 
 #include "dataplane/config/backend_states.h"
 #include "dataplane/probe/probe_plan.h"
-#include "dataplane/probe/probe_wire.h"
+#include "dataplane/probe/probe_sink.h"
 
 namespace penstock {
 
-inline constexpr unsigned kFallIntervals = 3;
-inline constexpr unsigned kRiseIntervals = 2;
+inline constexpr unsigned kFallRounds = 3;
+inline constexpr unsigned kRiseRounds = 2;
 
-class LivenessJudge {
+class LivenessJudge final : public ProbeSink {
  public:
   explicit LivenessJudge(BackendStates& states) : states_(states) {}
 
   /// What is known of addresses and backends that stay is kept. Backends that are no longer there become
   /// unknown, because their indexes may name others one day.
-  void follow(std::span<const ProbedAddress> addresses);
-
-  /// Positions are those in the addresses that were given last. `first`: of the services asked for, in that
-  /// address's list.
-  void answered(std::size_t address, std::size_t first, std::span<const Listener> listeners);
-  /// An interval ends in which the address had been asked.
-  void interval_over(std::size_t address);
+  void follow(const ProbePlan& plan, Nanoseconds now) override;
+  void answered(std::size_t address, std::size_t first, std::span<const ServiceReport> services,
+                const std::optional<probe_host_load>& host, Nanoseconds rtt, Nanoseconds now) override;
+  void lost(std::size_t address, Nanoseconds now) override;
+  void tick(Nanoseconds now) override;
 
  private:
   struct Address {
     bool ever_answered = false;
-    bool answered = false;  // in this interval
-    bool silent = false;    // down for it
-    unsigned silent_intervals = 0;
-    unsigned answered_intervals = 0;  // since it was silent
+    bool silent = false;  // down for it
+    unsigned lost_rounds = 0;
+    unsigned answered_rounds = 0;  // since it was silent
     std::vector<ProbedService> services;
     std::vector<Listener> listeners;  // of `services`
   };

@@ -1,14 +1,16 @@
-// What became of the prober's datagrams.
+// What became of the prober's messages.
 #pragma once
 
 #include <cstdint>
 
 namespace penstock {
 
-/// Datagrams since the process began.
+/// Messages since the process began.
 struct ProbeCounters {
-  std::uint64_t sent = 0;
+  std::uint64_t sent = 0;      // handed to the data path
+  std::uint64_t not_sent = 0;  // no next hop, or no room on the way out; neither sent nor lost
   std::uint64_t answered = 0;
+  std::uint64_t lost = 0;  // not answered in time
   std::uint64_t refused_malformed = 0;
   std::uint64_t refused_authentication = 0;
   std::uint64_t refused_stale = 0;     // nonce unknown: a replay, too late, or invented

@@ -1,29 +1,33 @@
-// Who is asked when, and which answers are believed. No socket and no clock of its own: the prober (or a
-// test) says what time it is, sends what it is given, and hands in what arrives.
+// Who is asked when, which answers are believed, and what silence means. No socket and no clock of its own:
+// the prober (or a test) says what time it is, sends what it is given, and hands in what arrives.
 //
-// Theory of operation: every address is asked once an interval, the addresses evenly spread over it. When an
-// address is asked again, the interval before is judged; so whoever calls send_due() must have handed in
-// first what had arrived. After a pause of the caller the questions are spread anew rather than caught up, so
-// that each has at least half an interval to be answered.
+// Theory of operation: every address is asked once an interval, the addresses evenly spread over it; what one
+// address is asked at a time is a round: a message for every eight services, and in doubt the same under the
+// old key or in the old version. After a pause of the caller all that follows is later by the pause, so that
+// nothing is caught up in a burst.
 //
-// A request is remembered by its nonce, which nobody can guess (SipHash of a counter under a key that lives
-// as long as the process), until it is answered once or four intervals old.
+// Silence. judge() is told until when this gateway is known to have heard everything. A message is lost when
+// nothing had answered it `patience` after it left; so neither a message that never left, nor a worker or a
+// prober that stood still, makes anybody look dead. A round is lost when none of its messages was answered
+// and at least one was lost.
+//
+// Nonces are 40 bits of the process and 24 that count; a message is remembered until it has been answered, or
+// for four intervals.
 //
 // One thread, but for counters().
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <optional>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
-#include "dataplane/probe/liveness_judge.h"
 #include "dataplane/probe/probe_counters.h"
 #include "dataplane/probe/probe_plan.h"
+#include "dataplane/probe/probe_questions.h"
+#include "dataplane/probe/probe_sink.h"
 #include "dataplane/probe/probe_wire.h"
 #include "penstock/base/units.h"
 
@@ -31,62 +35,88 @@ namespace penstock {
 
 inline constexpr unsigned kReplyIntervals = 4;  // a reply that is later is stale
 inline constexpr Nanoseconds kOldKeyLife = Nanoseconds::from_seconds(60);
+inline constexpr unsigned kRoundsPerOtherVersion = 8;
+inline constexpr unsigned kLostRoundsToForgetVersion = 20;
+
+struct ProbeRoundsSettings {
+  Nanoseconds interval;
+  Nanoseconds patience;          // from a message's departure to its loss
+  std::uint64_t process = 0;     // of nonces: the lower 40 bits, random, new in every process
+  Nanoseconds unix_minus_now{};  // added to monotonic time it yields the time since 1970
+};
 
 class ProbeRounds {
  public:
-  using Send = std::function<void(const IpAddr& to, std::span<const std::uint8_t> datagram)>;
+  /// `message` names what is sent, for transmitted() and not_transmitted(). False: it cannot be sent.
+  using Send =
+      std::function<bool(std::size_t address, std::uint64_t message, std::span<const std::uint8_t> datagram)>;
 
-  /// `nonce_key`: secret and new in every process.
-  ProbeRounds(Nanoseconds interval, BackendStates& states, const siphash_key& nonce_key)
-      : interval_(interval), judge_(states), nonce_key_(nonce_key) {}
+  ProbeRounds(const ProbeRoundsSettings& settings, ProbeSink& sink);
 
   void follow(ProbePlan plan, Nanoseconds now);
 
   /// When send_due() has something to do; nothing while there is nobody to ask.
   [[nodiscard]] std::optional<Nanoseconds> next_due() const;
   void send_due(Nanoseconds now, const Send& send);
-  void receive(const IpAddr& from, std::span<const std::uint8_t> datagram, Nanoseconds now);
+  /// What was sent left at that time, or did not. Each once, in any order.
+  void transmitted(std::uint64_t message, Nanoseconds at);
+  void not_transmitted(std::uint64_t message);
+  /// arrived: by the clock of transmitted().
+  void receive(const IpAddr& from, std::span<const std::uint8_t> datagram, Nanoseconds arrived,
+               Nanoseconds now);
+  /// All that had arrived before `heard` has been handed in.
+  void judge(Nanoseconds heard, Nanoseconds now);
 
   [[nodiscard]] ProbeCounters counters() const;
 
  private:
+  enum class Speaks : std::uint8_t { kUnknown, kOldest, kNewest };
   struct Target {
-    std::size_t position = 0;  // in the plan
-    Nanoseconds due;
-    bool asked = false;  // an interval is running
+    Nanoseconds due;                 // without shift_
+    std::uint64_t last_sent_ns = 0;  // since 1970; what the host was asked last
+    std::uint32_t rounds = 0;
+    std::uint32_t lost_in_a_row = 0;
+    Speaks speaks = Speaks::kUnknown;
+    bool knows_new_key = false;  // answered under the newest key while there is an older one
   };
-  struct Question {
-    std::size_t position;  // in the plan
-    std::size_t first;     // service
-    std::size_t count;
-    siphash_key key;
-    bool new_key;
+  struct Key {
+    siphash_key key{};
+    std::uint32_t id = 0;
   };
   struct AtomicCounters {
-    std::atomic<std::uint64_t> sent{0}, answered{0}, malformed{0}, authentication{0}, stale{0}, stranger{0};
+    std::atomic<std::uint64_t> sent{0}, not_sent{0}, answered{0}, lost{0}, malformed{0}, authentication{0},
+        stale{0}, stranger{0};
   };
 
   void take_key(const siphash_key& key, Nanoseconds now);
-  void ask(Target& target, Nanoseconds now, const Send& send);
-  void ask_under(const siphash_key& key, bool new_key, std::size_t position, Nanoseconds now,
+  void keep_questions(const std::vector<ProbedAddress>& before, const std::vector<std::uint32_t>& places);
+  void ask(std::uint32_t position, Nanoseconds now, const Send& send);
+  void ask_under(const Key& key, std::uint8_t version, std::uint32_t position, Nanoseconds now,
                  const Send& send);
-  void forget_old(Nanoseconds now);
-  std::uint64_t next_nonce();
-  static void count(std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
+  void believe(ProbeQuestion& question, const ProbeReply& reply, Nanoseconds arrived, Nanoseconds now);
+  void end_round(std::uint32_t position, Nanoseconds now);
+  [[nodiscard]] const siphash_key* find_key(std::uint32_t id) const;
+  [[nodiscard]] std::size_t messages_per_round() const;
+  static void count(std::atomic<std::uint64_t>& counter) {
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
 
-  const Nanoseconds interval_;
-  LivenessJudge judge_;
-  const siphash_key nonce_key_;
-  std::uint64_t nonces_ = 0;
-  std::optional<siphash_key> key_;
-  std::optional<siphash_key> old_key_;
+  const ProbeRoundsSettings settings_;
+  const Nanoseconds memory_;  // for how long a message is remembered
+  ProbeSink& sink_;
+  std::optional<Key> key_;
+  std::optional<Key> old_key_;
   Nanoseconds old_key_ends_;
+  std::uint32_t keys_ = 0;
   std::vector<ProbedAddress> addresses_;  // the plan's
-  std::vector<bool> knows_new_key_;       // of `addresses_`: answered under key_ while there is an old one
-  std::vector<Target> targets_;           // due in this order, from cursor_ on
+  std::vector<Target> targets_;           // of `addresses_`
+  std::vector<std::uint32_t> order_;      // positions, due one after the other, from cursor_ on
   std::size_t cursor_ = 0;
-  std::unordered_map<std::uint64_t, Question> outstanding_;  // by nonce
-  std::deque<std::pair<Nanoseconds, std::uint64_t>> by_age_;
+  Nanoseconds shift_;
+  ProbeQuestions questions_;
+  std::uint64_t judged_ = 0;  // the first message that judge() has not ended
+  bool round_answered_ = false;
+  bool round_lost_ = false;
   AtomicCounters counters_;
 };
 

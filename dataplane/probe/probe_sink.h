@@ -2,28 +2,24 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <span>
 
-#include "dataplane/probe/probe_wire.h"
+#include "dataplane/probe/probe_plan.h"
+#include "dataplane/probe/service_report.h"
 #include "penstock/abi/probe.h"
 #include "penstock/base/units.h"
 
 namespace penstock {
-
-/// What a host said of one service. `load` is in host order (penstock/abi/probe.h has the units); absent when
-/// the responder sent none.
-struct ServiceReport {
-  Listener listener = Listener::kUnknown;
-  std::optional<probe_service_load> load{};
-};
 
 /// Positions are those in the plan that was followed last.
 class ProbeSink {
  public:
   virtual ~ProbeSink() = default;
 
+  /// From now on `plan.addresses` are asked. Said of every plan, before anything else speaks of it, even if
+  /// nothing that is asked has changed.
+  virtual void follow(const ProbePlan& plan, Nanoseconds now) = 0;
   /// An answer of an address, believed. `first`: place of services[0] in that address's list. host: absent
   /// when the responder sent none. An address of more than eight services answers in several.
   virtual void answered(std::size_t address, std::size_t first, std::span<const ServiceReport> services,

@@ -8,8 +8,8 @@
 #include <span>
 
 #include "dataplane/probe/probe_plan.h"
+#include "dataplane/probe/service_report.h"
 #include "penstock/abi/probe.h"
-#include "penstock/base/units.h"
 
 namespace penstock {
 
@@ -17,22 +17,26 @@ namespace penstock {
 inline constexpr std::size_t kMaxProbeDatagram = sizeof(gue_header) + PENSTOCK_PROBE_MAX_BYTES;
 using ProbeDatagram = std::array<std::uint8_t, kMaxProbeDatagram>;
 
-enum class Listener : std::uint8_t {
-  kUnknown = PENSTOCK_PROBE_UNKNOWN,
-  kAbsent = PENSTOCK_PROBE_ABSENT,
-  kPresent = PENSTOCK_PROBE_PRESENT,
+struct ProbeRequest {
+  std::uint8_t version = PENSTOCK_PROBE_VERSION;
+  std::uint8_t sections = 0;  // wanted; none in version 1
+  std::uint64_t nonce = 0;
+  std::uint64_t sent_ns = 0;  // since 1970
 };
 
 struct ProbeReply {
+  std::uint8_t version = 0;
+  std::uint8_t sections = 0;  // present
   std::uint64_t nonce = 0;
   std::size_t service_count = 0;
-  std::array<Listener, PENSTOCK_PROBE_MAX_SERVICES> listeners{};
+  std::array<ServiceReport, PENSTOCK_PROBE_MAX_SERVICES> services{};
+  std::optional<probe_host_load> host{};  // host order
 };
 
-/// Writes a request for 1-PENSTOCK_PROBE_MAX_SERVICES services and returns its length. Services of several
-/// ports, of a prefix, or neither of TCP nor UDP are asked for without a port, to which the answer is
-/// "unknown".
-std::size_t write_probe(const siphash_key& key, std::uint64_t nonce, Nanoseconds now,
+/// Writes a request for 1-PENSTOCK_PROBE_MAX_SERVICES services, with room for what it wants, and returns its
+/// length. Services of several ports, of a prefix, or neither of TCP nor UDP are asked for without a port, to
+/// which the answer is "unknown".
+std::size_t write_probe(const siphash_key& key, const ProbeRequest& request,
                         std::span<const ProbedService> services, ProbeDatagram& out);
 
 /// Nothing when it is no reply of a version that we know. Believed only once is_authentic() says so.

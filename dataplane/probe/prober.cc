@@ -18,12 +18,15 @@
 #include <vector>
 
 #include "penstock/base/clock.h"
+#include "penstock/base/wall_clock.h"
 
 namespace penstock {
 namespace {
 
 constexpr std::size_t kBatch = 64;  // datagrams per system call
 constexpr int kSocketBuffer = 4 << 20;
+constexpr Nanoseconds kLeastPatience = Nanoseconds::from_millis(10);
+constexpr Nanoseconds kWake = Nanoseconds::from_millis(2);  // between looks at what has arrived
 
 using AnyAddress = std::array<std::uint8_t, sizeof(sockaddr_in6)>;
 
@@ -117,19 +120,31 @@ class Outgoing {
   std::vector<mmsghdr> messages_{kBatch};
 };
 
-siphash_key random_key() {
-  siphash_key key{};
-  if (getrandom(&key, sizeof key, 0) != static_cast<ssize_t>(sizeof key))
-    key.words[0] = monotonic_now().count();
-  return key;
+/// Names this process in nonces.
+std::uint64_t random_process() {
+  std::uint64_t name = 0;
+  if (getrandom(&name, sizeof name, 0) != static_cast<ssize_t>(sizeof name)) name = monotonic_now().count();
+  return name;
+}
+
+ProbeRoundsSettings settings_of(Nanoseconds interval) {
+  const Nanoseconds half(interval.count() / 2);
+  return {interval, half > kLeastPatience + kWake ? half - kWake : kLeastPatience, random_process(),
+          unix_now() - monotonic_now()};
 }
 
 }  // namespace
 
 class Prober::Thread {
  public:
-  Thread(Nanoseconds interval, BackendStates& states, int v4, int v6, int wake)
-      : v4_(v4), v6_(v6), wake_(wake), to_v4_(v4), to_v6_(v6), rounds_(interval, states, random_key()) {
+  Thread(Nanoseconds interval, ProbeSink& sink, int v4, int v6, int wake)
+      : v4_(v4),
+        v6_(v6),
+        wake_(wake),
+        to_v4_(v4),
+        to_v6_(v6),
+        sink_(sink),
+        rounds_(settings_of(interval), sink) {
     thread_ = std::thread([this] { run(); });
   }
   ~Thread() {
@@ -157,14 +172,23 @@ class Prober::Thread {
  private:
   void run() {
     while (wait()) {
-      // What has arrived first: send_due() judges the intervals that end.
+      const Nanoseconds heard = monotonic_now();
       receive(v4_);
       receive(v6_);
-      rounds_.send_due(monotonic_now(), [this](const IpAddr& to, std::span<const std::uint8_t> datagram) {
-        (to.is_v6() ? to_v6_ : to_v4_).add(to, datagram);
-      });
+      const Nanoseconds now = monotonic_now();
+      rounds_.judge(heard, now);
+      rounds_.send_due(
+          now, [this](std::size_t address, std::uint64_t message, std::span<const std::uint8_t> datagram) {
+            const IpAddr& to = addresses_[address];
+            (to.is_v6() ? to_v6_ : to_v4_).add(to, datagram);
+            sent_.push_back(message);
+            return true;
+          });
       to_v4_.flush();
       to_v6_.flush();
+      for (const std::uint64_t message : std::exchange(sent_, {}))
+        rounds_.transmitted(message, monotonic_now());
+      if (rounds_.next_due()) sink_.tick(now);
     }
   }
 
@@ -173,9 +197,7 @@ class Prober::Thread {
     timespec pause{};
     const auto due = rounds_.next_due();
     if (due) {
-      const Nanoseconds now = monotonic_now();
-      const std::uint64_t left = *due > now ? (*due - now).count() : 0;
-      pause = {static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
+      pause.tv_nsec = static_cast<long>(kWake.count());
     }
     pollfd fds[] = {{wake_, POLLIN, 0}, {v4_, POLLIN, 0}, {v6_, POLLIN, 0}};
     ppoll(fds, std::size(fds), due ? &pause : nullptr, nullptr);
@@ -187,7 +209,10 @@ class Prober::Thread {
       if (stopping_) return false;
       plan = std::exchange(next_plan_, std::nullopt);
     }
-    if (plan) rounds_.follow(std::move(*plan), monotonic_now());
+    if (!plan) return true;
+    addresses_.clear();
+    for (const ProbedAddress& a : plan->addresses) addresses_.push_back(a.address);
+    rounds_.follow(std::move(*plan), monotonic_now());
     return true;
   }
 
@@ -211,7 +236,7 @@ class Prober::Thread {
       for (int i = 0; i < received; ++i) {
         const auto n = static_cast<std::size_t>(i);
         const auto sender = read_address(from[n]);
-        rounds_.receive(sender.value_or(IpAddr()), std::span(bytes[n]).first(messages[n].msg_len), now);
+        rounds_.receive(sender.value_or(IpAddr()), std::span(bytes[n]).first(messages[n].msg_len), now, now);
       }
       if (received < static_cast<int>(kBatch)) return;
     }
@@ -222,7 +247,10 @@ class Prober::Thread {
   const int wake_;
   Outgoing to_v4_;
   Outgoing to_v6_;
+  ProbeSink& sink_;
   ProbeRounds rounds_;
+  std::vector<IpAddr> addresses_;    // by position in the plan
+  std::vector<std::uint64_t> sent_;  // messages of this look
   std::mutex mutex_;
   bool stopping_ = false;
   std::optional<ProbePlan> next_plan_;
@@ -232,7 +260,7 @@ class Prober::Thread {
 Prober::Prober(std::unique_ptr<Thread> thread) : thread_(std::move(thread)) {}
 Prober::~Prober() = default;
 
-Result<std::unique_ptr<Prober>> Prober::start(Nanoseconds interval, BackendStates& states) {
+Result<std::unique_ptr<Prober>> Prober::start(Nanoseconds interval, ProbeSink& sink) {
   const int v4 = open_socket(AF_INET);
   const int v6 = open_socket(AF_INET6);
   const int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -243,7 +271,7 @@ Result<std::unique_ptr<Prober>> Prober::start(Nanoseconds interval, BackendState
     }
     return error;
   }
-  return std::unique_ptr<Prober>(new Prober(std::make_unique<Thread>(interval, states, v4, v6, wake)));
+  return std::unique_ptr<Prober>(new Prober(std::make_unique<Thread>(interval, sink, v4, v6, wake)));
 }
 
 void Prober::follow(ProbePlan plan) { thread_->follow(std::move(plan)); }

@@ -1,4 +1,4 @@
-// The prober's thread: kernel UDP sockets around ProbeRounds. What it finds stands in the BackendStates.
+// The prober's thread: kernel UDP sockets around ProbeRounds. What it finds goes to a ProbeSink.
 #pragma once
 
 #include <memory>
@@ -10,9 +10,9 @@ namespace penstock {
 
 class Prober {
  public:
-  /// Opens a socket of each family that this host has; Unavailable when it has none. `states` must outlive
-  /// the prober.
-  static Result<std::unique_ptr<Prober>> start(Nanoseconds interval, BackendStates& states);
+  /// Opens a socket of each family that this host has; Unavailable when it has none. `sink` must outlive the
+  /// prober, whose thread alone calls it.
+  static Result<std::unique_ptr<Prober>> start(Nanoseconds interval, ProbeSink& sink);
   ~Prober();  // ends the thread; the verdicts stay as they are
   Prober(const Prober&) = delete;
   Prober& operator=(const Prober&) = delete;

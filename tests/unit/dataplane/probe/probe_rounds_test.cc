@@ -6,12 +6,16 @@
 
 #include <map>
 
+#include "dataplane/probe/liveness_judge.h"
 #include "tests/unit/dataplane/probe/fake_responder.h"
 
 namespace penstock {
 namespace {
 
 constexpr Nanoseconds kInterval = Nanoseconds::from_millis(50);
+constexpr Nanoseconds kPatience = Nanoseconds::from_millis(25);
+constexpr std::uint64_t kProcess = 0x12'3456'789a;
+constexpr Nanoseconds kUnixMinusNow = Nanoseconds::from_seconds(1'700'000'000);
 constexpr Nanoseconds kMillisecond = Nanoseconds::from_millis(1);
 
 IpAddr address(int n) { return IpAddr::parse("10.0.31." + std::to_string(n)).value(); }
@@ -27,19 +31,35 @@ class Rounds : public ::testing::Test {
       now_ = now_ + kMillisecond;
       std::vector<std::pair<IpAddr, Bytes>> arriving;
       arriving.swap(on_the_way_);
-      for (const auto& [from, bytes] : arriving) rounds_.receive(from, bytes, now_);
+      for (const auto& [from, bytes] : arriving) rounds_.receive(from, bytes, now_, now_);
+      if (hears_) rounds_.judge(now_, now_);
       send();
     }
   }
   void send() {
-    rounds_.send_due(now_, [this](const IpAddr& to, std::span<const std::uint8_t> datagram) {
-      sent_.push_back({to, now_, Bytes(datagram.begin(), datagram.end())});
-      const auto host = hosts_.find(to);
-      if (host == hosts_.end()) return;
-      if (auto reply = host->second.answer(datagram)) on_the_way_.emplace_back(to, std::move(*reply));
-    });
+    std::vector<std::uint64_t> leaving;
+    rounds_.send_due(
+        now_, [&](std::size_t position, std::uint64_t message, std::span<const std::uint8_t> datagram) {
+          if (has_no_way_) return false;
+          if (worker_stands_still_) return true;
+          leaving.push_back(message);
+          const IpAddr to = addresses_[position].address;
+          sent_.push_back({to, now_, Bytes(datagram.begin(), datagram.end())});
+          const auto host = hosts_.find(to);
+          if (host == hosts_.end()) return true;
+          if (auto reply = host->second.answer(datagram)) on_the_way_.emplace_back(to, std::move(*reply));
+          return true;
+        });
+    for (const std::uint64_t message : leaving) {
+      if (port_is_full_) {
+        rounds_.not_transmitted(message);
+      } else {
+        rounds_.transmitted(message, now_);
+      }
+    }
   }
   void follow(std::vector<ProbedAddress> addresses, std::uint8_t key = 1) {
+    addresses_ = addresses;
     rounds_.follow({std::move(addresses), key_of(key)}, now_);
   }
   [[nodiscard]] BackendState verdict(BackendIndex backend) const { return states_.backend(backend); }
@@ -58,7 +78,13 @@ class Rounds : public ::testing::Test {
     Bytes bytes;
   };
   BackendStates states_{100, 16};
-  ProbeRounds rounds_{kInterval, states_, key_of(0x77)};
+  LivenessJudge judge_{states_};
+  ProbeRounds rounds_{{kInterval, kPatience, kProcess, kUnixMinusNow}, judge_};
+  std::vector<ProbedAddress> addresses_;
+  bool hears_ = true;
+  bool worker_stands_still_ = false;
+  bool has_no_way_ = false;
+  bool port_is_full_ = false;
   Nanoseconds now_ = Nanoseconds::from_seconds(1000);
   std::map<IpAddr, FakeResponder> hosts_;
   std::vector<Sent> sent_;
@@ -74,6 +100,7 @@ TEST_F(Rounds, EveryAddressIsAskedOnceAnIntervalSpreadOverIt) {
   std::map<IpAddr, int> asked;
   std::map<std::uint64_t, int> per_millisecond;
   for (const Sent& s : sent_) {
+    if (header_of(s.bytes).version != PENSTOCK_PROBE_VERSION) continue;
     ++asked[s.to];
     EXPECT_LE(++per_millisecond[s.at.count()], 1) << "paced";
   }
@@ -100,7 +127,7 @@ TEST_F(Rounds, NoListenerIsDownWithTheAnswerAndOneListenerIsUpWithTheAnswer) {
   EXPECT_LE(until(1, kUpState), 51u);
 }
 
-TEST_F(Rounds, SilenceIsDownAfterThreeIntervalsExactly) {
+TEST_F(Rounds, SilenceIsDownWhenTheThirdRoundIsLost) {
   hosts_[address(1)] = {{key_of(1)}, {}};
   hosts_[address(2)] = {{key_of(1)}, {}};
   follow({{address(1), {service(1, 80), service(2, 81)}}, {address(2), {service(3, 80)}}});
@@ -112,12 +139,12 @@ TEST_F(Rounds, SilenceIsDownAfterThreeIntervalsExactly) {
   for (std::size_t i = before; i < sent_.size(); ++i) {
     if (sent_[i].to == address(1)) unanswered.push_back(sent_[i].at);
   }
-  ASSERT_EQ(unanswered.size(), 4u) << "three that went unanswered, and the one that ends the third interval";
-  EXPECT_EQ((unanswered.back() - unanswered.front()).count(), 3 * kInterval.count());
-  EXPECT_GT(took, 150u);
-  EXPECT_LE(took, 200u);
+  ASSERT_EQ(unanswered.size(), 3u);
+  EXPECT_EQ((now_ - unanswered.back()).count(), kPatience.count());
+  EXPECT_LE(took, 175u) << "three intervals and a half";
   EXPECT_EQ(verdict(2), kDownState) << "all of that address";
   EXPECT_EQ(verdict(3), kUpState) << "and of no other";
+  EXPECT_EQ(rounds_.counters().lost, 3u);
 }
 
 TEST_F(Rounds, TwoLostAnswersAreNoSilence) {
@@ -177,6 +204,112 @@ TEST_F(Rounds, APauseOfTheProberKillsNobody) {
   }
 }
 
+TEST_F(Rounds, WhatCouldNotBeSentOrHeardIsNotLost) {
+  struct Case {
+    const char* what;
+    bool* broken;
+    bool good;
+    bool not_sent;
+  };
+  hosts_[address(1)] = {{key_of(1)}, {}};
+  for (const Case& c : {Case{"nothing is read", &hears_, true, false},
+                        Case{"a worker stands still", &worker_stands_still_, false, false},
+                        Case{"no next hop", &has_no_way_, false, true},
+                        Case{"a port that takes nothing", &port_is_full_, false, true}}) {
+    follow({{address(1), {service(1, 80)}}});
+    run(110);
+    ASSERT_EQ(verdict(1), kUpState) << c.what;
+    const ProbeCounters before = rounds_.counters();
+    *c.broken = !c.good;
+    hosts_[address(1)].keys = {key_of(9)};  // it is silent meanwhile, and nobody can know
+    run(1000);
+    EXPECT_EQ(verdict(1), kUpState) << c.what;
+    EXPECT_EQ(rounds_.counters().lost, before.lost) << c.what;
+    EXPECT_EQ(rounds_.counters().not_sent != before.not_sent, c.not_sent) << c.what;
+    *c.broken = c.good;
+    // What never left is given up after four intervals.
+    EXPECT_LE(until(1, kDownState), 200u) << c.what << ": able again";
+    hosts_[address(1)].keys = {key_of(1)};
+    ASSERT_LE(until(1, kUpState), 150u) << c.what;
+  }
+}
+
+TEST_F(Rounds, AnAnswerThatIsLateIsBelievedAndWasLostAllTheSame) {
+  follow({{address(1), {service(1, 80)}}});
+  run(20);
+  const Bytes reply = FakeResponder{{key_of(1)}, {80}}.answer(sent_.front().bytes).value();
+  run(30);
+  EXPECT_EQ(rounds_.counters().lost, 1u);
+  rounds_.receive(address(1), reply, now_, now_);
+  EXPECT_EQ(rounds_.counters().answered, 1u);
+  EXPECT_EQ(verdict(1), kDownState) << "it said that nobody listens";
+}
+
+TEST_F(Rounds, TheFirstMessageOfARoundAsksForTheHostTheOthersForServicesAlone) {
+  std::vector<ProbedService> services;
+  for (BackendIndex i = 0; i < 17; ++i) services.push_back(service(i, static_cast<std::uint16_t>(8000 + i)));
+  follow({{address(1), services}});
+  run(1);
+  ASSERT_EQ(sent_.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const probe_header h = header_of(sent_[i].bytes);
+    EXPECT_EQ(h.sections, PENSTOCK_PROBE_SERVICE_LOADS | (i == 0 ? PENSTOCK_PROBE_HOST_LOAD : 0));
+    EXPECT_EQ(h.nonce, kProcess << 24 | (i + 1));
+    EXPECT_EQ(h.sent_ns, (now_ + kUnixMinusNow).count() + i) << "growing, the wall clock's";
+  }
+}
+
+TEST_F(Rounds, NoncesGoOnWhenTheirCountWraps) {
+  ProbeQuestions questions;
+  for (int i = 0; i < 70; ++i) questions.add();
+  EXPECT_EQ(questions.find(6), nullptr) << "64 are remembered";
+  EXPECT_NE(questions.find(7), nullptr);
+  EXPECT_EQ(questions.find(71), nullptr) << "not asked yet";
+  EXPECT_EQ(questions.latest(70 & 15, 4), 70u);
+  EXPECT_EQ(questions.latest(71 & 15, 4), 55u);
+  questions.make_room(1000);
+  EXPECT_EQ(questions.oldest(), 7u);
+  EXPECT_NE(questions.find(7), nullptr);
+  EXPECT_EQ(questions.find(6), nullptr);
+}
+
+TEST_F(Rounds, OldHostsAreAskedInTheirVersionUntilTheySpeakTheNewOne) {
+  const auto versions_of_a_second = [this] {
+    sent_.clear();
+    run(1000);
+    std::pair<int, int> asked;
+    for (const Sent& s : sent_) ++(header_of(s.bytes).version == 1 ? asked.first : asked.second);
+    return asked;
+  };
+  hosts_[address(1)] = {{key_of(1)}, {}};
+  hosts_[address(1)].newest_version = 1;
+  follow({{address(1), {service(1, 80)}}});
+  run(500);
+  EXPECT_EQ(verdict(1), kUpState);
+  EXPECT_EQ(versions_of_a_second(), std::pair(20, 2));
+  EXPECT_EQ(verdict(1), kUpState);
+  hosts_[address(1)].newest_version = 2;
+  run(500);
+  EXPECT_EQ(versions_of_a_second(), std::pair(0, 20));
+  hosts_[address(1)].newest_version = 1;  // taken back
+  run(2000);
+  EXPECT_EQ(verdict(1), kUpState);
+}
+
+TEST_F(Rounds, AfterAPauseNothingIsCaughtUpInABurst) {
+  std::vector<ProbedAddress> addresses;
+  for (int i = 1; i <= 50; ++i)
+    addresses.push_back({address(i), {service(static_cast<BackendIndex>(i), 80)}});
+  follow(addresses);
+  run(200);
+  now_ = now_ + Nanoseconds::from_millis(333);
+  sent_.clear();
+  run(100);
+  std::map<std::uint64_t, int> per_millisecond;
+  for (const Sent& s : sent_) EXPECT_LE(++per_millisecond[s.at.count()], 4);
+  EXPECT_GE(sent_.size(), 99u);
+}
+
 TEST_F(Rounds, ForgedReplayedLateAndStrangeRepliesAreCountedAndNotBelieved) {
   follow({{address(1), {service(1, 80)}}});
   run(51);
@@ -185,34 +318,34 @@ TEST_F(Rounds, ForgedReplayedLateAndStrangeRepliesAreCountedAndNotBelieved) {
   const Bytes request = sent_.back().bytes;
   const Bytes reply = host.answer(request).value();
 
-  rounds_.receive(address(2), reply, now_);
+  rounds_.receive(address(2), reply, now_, now_);
   EXPECT_EQ(rounds_.counters().refused_stranger, 1u);
   Bytes forged = reply;
   forged[kMessageAt + sizeof(probe_header) + offsetof(probe_service, listener)] = PENSTOCK_PROBE_PRESENT;
-  rounds_.receive(address(1), forged, now_);
+  rounds_.receive(address(1), forged, now_, now_);
   seal(key_of(9), forged);
-  rounds_.receive(address(1), forged, now_);
+  rounds_.receive(address(1), forged, now_, now_);
   EXPECT_EQ(rounds_.counters().refused_authentication, 2u);
-  rounds_.receive(address(1), request, now_);
-  rounds_.receive(address(1), Bytes{1, 2, 3}, now_);
+  rounds_.receive(address(1), request, now_, now_);
+  rounds_.receive(address(1), Bytes{1, 2, 3}, now_, now_);
   EXPECT_EQ(rounds_.counters().refused_malformed, 2u);
   Bytes invented = reply;
-  invented[kMessageAt + offsetof(probe_header, nonce)] ^= 1;
+  invented[kMessageAt + offsetof(probe_header, nonce) + 7] ^= 1;  // of the process
   seal(key_of(1), invented);
-  rounds_.receive(address(1), invented, now_);
+  rounds_.receive(address(1), invented, now_, now_);
   EXPECT_EQ(rounds_.counters().refused_stale, 1u);
   EXPECT_EQ(verdict(1), BackendState()) << "nothing of that was believed";
 
-  rounds_.receive(address(1), reply, now_);
+  rounds_.receive(address(1), reply, now_, now_);
   EXPECT_EQ(rounds_.counters().answered, 1u);
   EXPECT_EQ(verdict(1), kDownState);
-  rounds_.receive(address(1), reply, now_);
+  rounds_.receive(address(1), reply, now_, now_);
   EXPECT_EQ(rounds_.counters().refused_stale, 2u) << "a replay";
 
   run(50);
   const Bytes late = host.answer(sent_.back().bytes).value();
   now_ = now_ + Nanoseconds(kInterval.count() * (kReplyIntervals + 1));
-  rounds_.receive(address(1), late, now_);
+  rounds_.receive(address(1), late, now_, now_);
   EXPECT_EQ(rounds_.counters().refused_stale, 3u) << "too late";
 }
 

@@ -18,6 +18,7 @@
 #include <memory>
 #include <thread>
 
+#include "dataplane/probe/liveness_judge.h"
 #include "decap.skel.h"
 #include "penstock/abi/decap.h"
 #include "tests/unit/dataplane/probe/fake_responder.h"
@@ -157,12 +158,13 @@ class ProberAndProgram : public ::testing::Test {
   std::string name_;
   std::unique_ptr<decap_bpf, Destroy> program_;
   BackendStates states_{100, 16};
+  LivenessJudge judge_{states_};
 };
 
 TEST_F(ProberAndProgram, FindsListenersDeathAndReturn) {
   const int web4 = listen_in_backend("203.0.113.10", 80);
   int web6 = listen_in_backend("2001:db8:5::10", 80);
-  const auto prober = Prober::start(Nanoseconds::from_millis(50), states_).value();
+  const auto prober = Prober::start(Nanoseconds::from_millis(50), judge_).value();
   prober->follow(plan());
   for (const BackendIndex up : {kWeb4, kWeb6}) EXPECT_LT(until(up, kUpState), 5000);
   EXPECT_LT(until(kMissing, kDownState), 5000);
@@ -191,7 +193,7 @@ TEST_F(ProberAndProgram, FindsListenersDeathAndReturn) {
 
 TEST_F(ProberAndProgram, UnderAnotherKeyNobodyAnswers) {
   set_key(2);
-  const auto prober = Prober::start(Nanoseconds::from_millis(10), states_).value();
+  const auto prober = Prober::start(Nanoseconds::from_millis(10), judge_).value();
   prober->follow(plan());
   const auto deadline = Clock::now() + std::chrono::seconds(5);
   while (prober->counters().sent < 60 && Clock::now() < deadline)
