@@ -23,6 +23,7 @@ struct ObservedGateway {
   std::string sync_address;                // HOST:PORT where it takes flows from peers; empty: not at all
   std::string routing;                     // its routing daemon; empty: it did not say
   std::vector<proto::SyncPeer> has_peers;  // that it had when it connected
+  Nanoseconds status_at;                   // when `status` came
   std::shared_ptr<const proto::GatewayStatus> status;         // null before the first
   std::shared_ptr<const proto::ApplyConfigResponse> applied;  // null before the first
 };

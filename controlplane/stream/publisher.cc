@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -9,9 +10,13 @@
 #include "controlplane/stream/gateway_directives.h"
 #include "controlplane/stream/serialise.h"
 #include "controlplane/stream/sync_peers.h"
+#include "penstock/base/clock.h"
 
 namespace penstock {
 namespace {
+
+// How often words are looked at that may have to be repeated.
+constexpr std::chrono::milliseconds kLook{250};
 
 /// Whether a gateway has said, in this session, that it runs this generation. Until then one more directive
 /// might replace the configuration before it was looked at.
@@ -34,6 +39,12 @@ void warn_of_older_store(const std::optional<ObservedGateway>& gateway, const De
       "gateway {} runs generation {}, but the store is at {}: it was restored from an older copy. The "
       "gateway keeps what it has until the store has passed it",
       gateway->id, gateway->hello_generation, state.generation);
+}
+
+/// Whether a gateway has not heard this word, or not for so long that its dataplane would soon forget it.
+bool is_due(const FleetWord& word, const Offered& offered) {
+  if (word.empty) return offered.fleet != 0 && offered.fleet != word.number;
+  return offered.fleet != word.number || monotonic_now() - offered.fleet_at >= Publisher::kFleetRepeat;
 }
 
 std::string services_of(proto::NodeDirective directive) {
@@ -64,6 +75,15 @@ void Publisher::publish(DesiredSnapshot latest) {
   changed_.notify_one();
 }
 
+void Publisher::tell(std::shared_ptr<const FleetWord> word) {
+  {
+    const std::lock_guard lock(mutex_);
+    word_.swap(word);
+    word_due_ = true;
+  }
+  changed_.notify_one();
+}
+
 void Publisher::greet() {
   {
     const std::lock_guard lock(mutex_);
@@ -73,38 +93,53 @@ void Publisher::greet() {
 }
 
 void Publisher::run() {
+  const auto woken = [this] { return due_ || word_due_ || stopping_; };
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return due_ || stopping_; });
+    if (word_->empty) {
+      changed_.wait(lock, woken);
+    } else {
+      changed_.wait_for(lock, kLook, woken);
+    }
     if (stopping_) return;
-    due_ = false;
+    const bool for_everybody = std::exchange(due_, false);
+    word_due_ = false;
     DesiredSnapshot state = latest_;
+    const auto word = word_;
     lock.unlock();
-    if (state != nullptr && state->generation != 0) deliver(*state);
+    if (state != nullptr && state->generation != 0) {
+      deliver_to_gateways(*state, *word);
+      if (for_everybody) deliver_to_nodes(*state);
+    }
     state.reset();
     lock.lock();
   }
 }
 
-void Publisher::deliver(const DesiredState& state) {
-  deliver_to_gateways(state);
-  deliver_to_nodes(state);
-}
-
 // A generation goes whole to every gateway. When only orders or peers changed, as when a gateway comes or
-// goes, those that have the configuration are spared it.
-void Publisher::deliver_to_gateways(const DesiredState& state) {
+// goes, those that have the configuration are spared it. A word on the fleet's health never brings it: it
+// travels beside the orders that are known, and not at all while something else waits.
+void Publisher::deliver_to_gateways(const DesiredState& state, const FleetWord& word) {
   GatewayDirectives directives(state, sync_addresses(gateways_.all()));
   for (const auto& session : gateways_.streams()) {
     Offered& offered = session->offered();
     std::string orders = directives.orders_for(session->id());
     const bool newer = offered.generation != state.generation;
-    if (!newer && orders == offered.rest) continue;
-    const auto observed = gateways_.find(session->id());
-    if (offered.generation == 0) warn_of_older_store(observed, state);
-    const bool with_config = newer || session->waiting() || !runs(observed, state);
-    session->offer(directives.directive(orders, with_config));
-    offered = {state.generation, std::move(orders)};
+    const bool word_due = session->takes_fleet_health() && is_due(word, offered);
+    if (!newer && orders == offered.rest) {
+      if (!word_due || session->waiting()) continue;
+      session->offer(directives.directive(orders + word.bytes, false));
+    } else {
+      const auto observed = gateways_.find(session->id());
+      if (offered.generation == 0) warn_of_older_store(observed, state);
+      const bool with_config = newer || session->waiting() || !runs(observed, state);
+      session->offer(directives.directive(word_due ? orders + word.bytes : orders, with_config));
+      offered.generation = state.generation;
+      offered.rest = std::move(orders);
+    }
+    if (!word_due) continue;
+    offered.fleet = word.number;
+    offered.fleet_at = monotonic_now();
   }
 }
 

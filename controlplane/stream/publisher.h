@@ -1,10 +1,14 @@
-// Carries every new generation to every connected peer. One thread of its own turns a snapshot into bytes, so
-// that neither a REST answer nor a gRPC thread waits for 100,000 backends to be serialised; generations that
-// arrive meanwhile are skipped, only the latest is sent.
+// Carries every new generation to every connected peer, and what the fleet knows of backends to the gateways.
+// One thread of its own turns a snapshot into bytes, so that neither a REST answer nor a gRPC thread waits
+// for 100,000 backends to be serialised; generations that arrive meanwhile are skipped, only the latest is
+// sent.
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "controlplane/store/desired.h"
@@ -12,8 +16,18 @@
 
 namespace penstock {
 
+/// What gateways are told of the fleet's health: the bytes of a directive with nothing else.
+struct FleetWord {
+  std::uint64_t number = 0;  // from 1, one more for each that differs from the last
+  bool empty = true;         // no verdicts: said once, so that older ones are forgotten
+  std::string bytes;
+};
+
 class Publisher {
  public:
+  /// A word that is not empty is repeated so often; dataplanes forget it after 5 s (dataplane.proto).
+  static constexpr Nanoseconds kFleetRepeat = Nanoseconds::from_millis(1500);
+
   /// Both tables outlive the publisher.
   Publisher(const GatewayTable& gateways, const NodeTable& nodes);
   ~Publisher();
@@ -21,13 +35,14 @@ class Publisher {
 
   /// The state to carry from now on. Any thread, never blocks.
   void publish(DesiredSnapshot latest);
+  /// What to tell the gateways that take it from now on. Any thread, never blocks.
+  void tell(std::shared_ptr<const FleetWord> word);
   /// A peer is new in its table, or forgotten. Any thread, never blocks.
   void greet();
 
  private:
   void run();
-  void deliver(const DesiredState& state);
-  void deliver_to_gateways(const DesiredState& state);
+  void deliver_to_gateways(const DesiredState& state, const FleetWord& word);
   void deliver_to_nodes(const DesiredState& state);
 
   const GatewayTable& gateways_;
@@ -36,7 +51,9 @@ class Publisher {
   std::mutex mutex_;  // guards the following
   std::condition_variable changed_;
   DesiredSnapshot latest_;
-  bool due_ = false;
+  std::shared_ptr<const FleetWord> word_ = std::make_shared<FleetWord>();
+  bool due_ = false;       // for everybody
+  bool word_due_ = false;  // for gateways
   bool stopping_ = false;
 
   std::thread thread_;  // last: runs on all of the above

@@ -88,6 +88,7 @@ grpc::Status GatewaySession::greeted(const proto::GatewayHello& hello) {
   observed.sync_address = hello.sync_address();
   observed.routing = hello.routing();
   observed.has_peers = believable(hello);
+  takes_fleet_health_ = hello.fleet_health();
   auto self = std::static_pointer_cast<GatewaySession>(shared_from_this());
   const grpc::Status entered = enter(std::move(self), table_, std::move(observed), "gateway");
   if (entered.ok()) greet_();
@@ -120,7 +121,10 @@ grpc::Status GatewaySession::received(const grpc::ByteBuffer& message) {
   }
   table_.update(id_, this, [&](ObservedGateway& observed) {
     observed.last_seen = monotonic_now();
-    if (status) observed.status.swap(status);
+    if (status) {
+      observed.status.swap(status);
+      observed.status_at = observed.last_seen;
+    }
     if (applied) observed.applied.swap(applied);
   });
   return grpc::Status::OK;

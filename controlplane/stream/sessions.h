@@ -9,6 +9,7 @@
 #include "controlplane/stream/observed.h"
 #include "controlplane/stream/peer_stream.h"
 #include "controlplane/stream/peer_table.h"
+#include "penstock/base/units.h"
 
 namespace penstock {
 
@@ -20,6 +21,8 @@ using NodeTable = PeerTable<NodeSession, ObservedNode>;
 /// What the publisher last offered on a stream. Only the publisher's thread touches it.
 struct Offered {
   std::uint64_t generation = 0;
+  std::uint64_t fleet = 0;  // number of the FleetWord, for gateways
+  Nanoseconds fleet_at;     // when
   std::string rest;  // serialised: a node's directive without its generation, a gateway's without its config
 };
 
@@ -31,6 +34,7 @@ class GatewaySession final : public PeerStream {
 
   /// Set before the session is in the table, constant afterwards.
   [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] bool takes_fleet_health() const { return takes_fleet_health_; }
   [[nodiscard]] Offered& offered() { return offered_; }
 
  private:
@@ -41,6 +45,7 @@ class GatewaySession final : public PeerStream {
   GatewayTable& table_;
   std::function<void()> greet_;
   std::string id_;
+  bool takes_fleet_health_ = false;
   Offered offered_;
 };
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "controlplane/stream/health_feed.h"
 #include "controlplane/stream/publisher.h"
 #include "controlplane/stream/sessions.h"
 #include "penstock/process/tls.h"
@@ -67,6 +68,7 @@ struct Streams::Parts {
   GatewayTable gateways;
   NodeTable nodes;
   Publisher publisher{gateways, nodes};
+  HealthFeed health{gateways, nodes, publisher};
   GatewayService gateway_service{gateways, publisher};
   NodeService node_service{nodes, publisher};
   int port = 0;
@@ -103,7 +105,12 @@ Streams::~Streams() {
 
 int Streams::port() const { return parts_->port; }
 
-void Streams::publish(DesiredSnapshot state) { parts_->publisher.publish(std::move(state)); }
+void Streams::publish(DesiredSnapshot state) {
+  parts_->health.follow(state);
+  parts_->publisher.publish(std::move(state));
+}
+
+std::shared_ptr<const HealthSnapshot> Streams::health() const { return parts_->health.now(); }
 
 std::vector<ObservedGateway> Streams::gateways() const { return parts_->gateways.all(); }
 

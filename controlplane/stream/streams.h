@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/health/health_snapshot.h"
 #include "controlplane/store/desired.h"
 #include "controlplane/stream/observed.h"
 #include "penstock/base/result.h"
@@ -35,6 +36,9 @@ class Streams {
   [[nodiscard]] std::optional<ObservedGateway> gateway(std::string_view id) const;
   [[nodiscard]] std::vector<ObservedNode> nodes() const;
   [[nodiscard]] std::optional<ObservedNode> node(std::string_view id) const;
+
+  /// What the fleet knows of backends and nodes, at most 250 ms old. Never null.
+  [[nodiscard]] std::shared_ptr<const HealthSnapshot> health() const;
 
   /// Forgets what was observed of a gateway that is not connected; it is no peer of the others any more.
   void forget_gateway(std::string_view id);
