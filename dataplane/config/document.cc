@@ -72,6 +72,7 @@ class Validator {
     check_backends(in, out, path);
     check_forwarding(in, out, path, out_.problems);
     check_balancing(in, out, path, out_.problems);
+    check_health(in, out, path, out_.problems);
     check_table_size(in, out, path);
     check_timeouts(in.idle_timeouts(), out.idle, path + ".idle_timeouts");
     return out;
@@ -107,6 +108,7 @@ class Validator {
       document.address = address;
       document.weight = backend.weight();
       document.drain = backend.drain();
+      document.maintenance = backend.maintenance();
       document.reset_after_unix_seconds = backend.reset_after_unix_seconds();
       if (document.reset_after_unix_seconds != 0 && !document.drain) {
         refuse(field + ".reset_after_unix_seconds",

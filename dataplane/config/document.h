@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/config/health_document.h"
 #include "penstock/base/result.h"
 #include "penstock/config/limits.h"
 #include "penstock/config/vip_key.h"
@@ -73,6 +74,8 @@ struct BackendDocument {
   std::string quic_server_id{};                // octets
   std::uint64_t reset_after_unix_seconds = 0;  // of a drained one: what is left then is reset; 0 = kept
 
+  bool maintenance = false;  // no new flow; its slots stay where they are
+
   bool drain_over = false;  // that time has come; not of the document: whoever compiles it says so
 
   [[nodiscard]] bool drain_ends_at(std::uint64_t unix_seconds) const {
@@ -103,6 +106,7 @@ struct ServiceDocument {
   std::vector<QuicLbDocument> quic;  // empty: not by connection ID
   bool one_shot = false;             // UDP: no flow entries
   SecondChance second_chance = SecondChance::kTcp;
+  HealthDocument health{};
 
   /// Whether its packets in the middle of a flow that has no entry carry hops.
   [[nodiscard]] bool has_hops() const {

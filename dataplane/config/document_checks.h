@@ -29,6 +29,10 @@ void check_forwarding(const proto::Service& in, ServiceDocument& out, const std:
 void check_balancing(const proto::Service& in, ServiceDocument& out, const std::string& path,
                      Problems& problems);
 
+/// Health: all of it. Needs `out.key`.
+void check_health(const proto::Service& in, ServiceDocument& out, const std::string& path,
+                  Problems& problems);
+
 /// What no service can tell by itself: ids and keys that occur twice, port ranges that overlap, backends that
 /// are VIPs.
 void check_across_services(const std::vector<ServiceDocument>& services, Problems& problems);

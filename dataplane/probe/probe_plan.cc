@@ -15,6 +15,13 @@ ProbePlan make_probe_plan(const Document& document, const Snapshot& snapshot) {
   std::map<IpAddr, std::vector<ProbedService>> by_address;
   for (const auto& service : snapshot.services()) {
     const ServiceDocument& d = service->document;
+    JudgedService& judged = plan.services.emplace_back();
+    judged.index = service->index;
+    judged.health = d.health;
+    for (std::size_t i = 0; i < d.backends.size(); ++i) {
+      const BackendDocument& b = d.backends[i];
+      judged.backends.push_back({service->backends[i], b.maintenance, b.effective_weight() != 0});
+    }
     if (d.encap != Encap::kGue && d.encap != Encap::kIpip) continue;
     for (std::size_t i = 0; i < d.backends.size(); ++i)
       by_address[d.backends[i].address].push_back({service->backends[i], d.key});

@@ -156,6 +156,20 @@ TEST_F(CompilerTest, TakesTheCallersWordForServicesThatWereNotTouched) {
   EXPECT_NE(get(*before, "b").table, get(*after, "b").table);
 }
 
+TEST_F(CompilerTest, HealthAndMaintenanceLeaveTablesSlotsAndIndexesAlone) {
+  document.services = {service("a", 80, 50)};
+  const auto before = compile();
+  document.services[0].health.hold_ms = 77;
+  document.services[0].backends[3].maintenance = true;
+  const auto after = compile();
+  EXPECT_EQ(get(*after, "a").document.health.hold_ms, 77U);
+  EXPECT_EQ(get(*before, "a").base, get(*after, "a").base);
+  EXPECT_EQ(get(*before, "a").table, get(*after, "a").table);
+  EXPECT_EQ(get(*before, "a").backends, get(*after, "a").backends);
+  EXPECT_EQ(&before->classifier(), &after->classifier());
+  EXPECT_EQ(get(*after, "a").hops.history, nullptr) << "no slot has changed hands";
+}
+
 TEST_F(CompilerTest, NextHopsReachTheRecordsAndLeaveTheTablesAlone) {
   document.services = {service("a", 80, 2)};
   const auto before = compile();
