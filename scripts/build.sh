@@ -1,14 +1,19 @@
 #!/usr/bin/env bash
-# Configures and builds a preset: build.sh [--preset NAME] [TARGET...]     (default: release, everything)
+# Configures and builds a preset: build.sh [--preset NAME] [-DOPTION=VALUE...] [TARGET...]     (default: release, everything)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=release
 if [[ ${1:-} == --preset ]]; then preset=$2; shift 2; fi
+options=()
+while [[ ${1:-} == -D* ]]; do options+=("$1"); shift; done
 targets=()
 if [[ $# -gt 0 ]]; then targets=(--target "$@"); fi
-options=()
-if [[ ${CI:-} == true ]]; then options+=(-DPENSTOCK_WERROR=ON); fi
-if command -v ccache >/dev/null; then options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache); fi
+# A machine that builds once has an empty cache, and ccache none of what precompiled headers went into.
+if [[ ${CI:-} == true ]]; then
+  options+=(-DPENSTOCK_WERROR=ON -DPENSTOCK_PCH=ON)
+elif command -v ccache >/dev/null; then
+  options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+fi
 
 log=build/$preset/configure.log
 mkdir -p "build/$preset"
