@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "bpf/agent/checks/check_parser.h"
 #include "bpf/agent/file_descriptor.h"
 #include "penstock/abi/decap.h"
 #include "penstock/net/headers.h"
@@ -70,7 +71,84 @@ Result<VipKey> check_service(const proto::NodeService& service, const std::strin
                 vip->length};
 }
 
+Result<VipKey> check_nat_target(const proto::NodeCheckTarget& target, const std::string& field) {
+  const auto address = IpAddr::parse(target.address());
+  if (!address) return invalid(field + "address", address.error().message);
+  if (!address->is_unicast()) {
+    return invalid(field + "address", "'" + target.address() + "' is not a unicast address");
+  }
+  if (target.protocol() != proto::TCP && target.protocol() != proto::UDP) {
+    return invalid(field + "protocol", "must be TCP or UDP");
+  }
+  if (target.port() > 65535) return invalid(field + "port", "must be 0–65535");
+  return VipKey{*address, static_cast<std::uint8_t>(target.protocol()),
+                static_cast<std::uint16_t>(target.port()), 0, 0};
+}
+
+/// `In` is a NodeService or a NodeCheckTarget.
+template <class In>
+Status add_checks(const In& in, const VipKey& key, bool nat, const std::string& field, NodeServices& out) {
+  const CheckOwner owner{{key, nat, in.service()}, in.check_hold_ms(), in.check_max_hold_ms()};
+  auto checks = parse_checks(in.checks(), owner, field);
+  if (!checks) return checks.error();
+  if (!checks->empty()) out.checks.push_back({owner.of, std::move(*checks)});
+  return Ok{};
+}
+
+Status add_service(const proto::NodeService& service, const std::string& field, NodeServices& out) {
+  auto key = check_service(service, field);
+  if (!key) return key.error();
+  if (!out.services.insert(*key).second) return invalid(field + "vip", key->text() + " is given twice");
+  if (!service.service().empty()) out.ids.emplace(*key, service.service());
+  // Of a service without UDP there is nothing to remember.
+  if (service.search_udp() && (key->protocol == kProtoUdp || key->protocol == kAnyProtocol)) {
+    out.searched.insert(*key);
+  }
+  if (const std::uint32_t overhead = service.overhead(); overhead != 0) {
+    std::uint32_t& most = out.overheads[VipPrefix(*key)];
+    most = std::max(most, overhead);
+  }
+  return add_checks(service, *key, false, field, out);
+}
+
+Status add_nat_targets(const proto::NodeDirective& directive, NodeServices& out) {
+  std::set<CheckedService> seen;
+  for (int i = 0; i < directive.nat_targets_size(); ++i) {
+    const std::string field = "nat_targets[" + std::to_string(i) + "].";
+    auto key = check_nat_target(directive.nat_targets(i), field);
+    if (!key) return key.error();
+    if (!seen.insert({*key, true, directive.nat_targets(i).service()}).second) {
+      return invalid(field + "address", key->text() + " is given twice for one service");
+    }
+    if (auto good = add_checks(directive.nat_targets(i), *key, true, field, out); !good) return good;
+  }
+  return Ok{};
+}
+
+void limit_checks(NodeServices& out) {
+  std::size_t count = 0;
+  for (ServiceChecks& service : out.checks) {
+    for (CheckSpec& check : service.checks) {
+      if (++count <= kMaxNodeChecks) continue;
+      check.kind = CheckKind::kUnsupported;
+      check.problem = "a node runs at most " + std::to_string(kMaxNodeChecks) + " checks";
+    }
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> NodeServices::refused() const {
+  std::vector<std::string> out;
+  for (const ServiceChecks& service : checks) {
+    for (const CheckSpec& check : service.checks) {
+      if (check.kind != CheckKind::kUnsupported) continue;
+      out.push_back("check '" + check.name + "' of " + service.of.key.text() +
+                    " is not run: " + check.problem);
+    }
+  }
+  return out;
+}
 
 std::set<VipPrefix> NodeServices::vips() const {
   std::set<VipPrefix> out;
@@ -91,21 +169,11 @@ Result<NodeServices> validate(const proto::NodeDirective& directive) {
     std::copy(key.begin(), key.end(), out.probe_key->begin());
   }
   for (int i = 0; i < directive.services_size(); ++i) {
-    auto key = check_service(directive.services(i), "services[" + std::to_string(i) + "].");
-    if (!key) return key.error();
-    if (!out.services.insert(*key).second) {
-      return invalid("services[" + std::to_string(i) + "].vip", key->text() + " is given twice");
-    }
-    if (const std::string& id = directive.services(i).service(); !id.empty()) out.ids.emplace(*key, id);
-    // Of a service without UDP there is nothing to remember.
-    if (directive.services(i).search_udp() && (key->protocol == kProtoUdp || key->protocol == kAnyProtocol)) {
-      out.searched.insert(*key);
-    }
-    if (const std::uint32_t overhead = directive.services(i).overhead(); overhead != 0) {
-      std::uint32_t& most = out.overheads[VipPrefix(*key)];
-      most = std::max(most, overhead);
-    }
+    const std::string field = "services[" + std::to_string(i) + "].";
+    if (auto good = add_service(directive.services(i), field, out); !good) return good.error();
   }
+  if (auto good = add_nat_targets(directive, out); !good) return good.error();
+  limit_checks(out);
   return out;
 }
 

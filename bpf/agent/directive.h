@@ -12,7 +12,9 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
+#include "bpf/agent/checks/check_spec.h"
 #include "penstock/base/result.h"
 #include "penstock/config/vip_prefix.h"
 
@@ -30,9 +32,16 @@ struct NodeServices {
   std::optional<ProbeKey> probe_key;  // none: probes are not answered
   std::map<VipKey, std::string> ids;  // the control plane's names of `services`, where it told them
   std::map<VipPrefix, std::uint32_t> overheads;  // of the VIPs to whose packets encapsulation adds bytes
+  std::vector<ServiceChecks> checks;             // of those services and NAT targets that have any
 
+  /// What is in the directive but cannot be done here, and does no harm to the rest: one sentence each.
+  [[nodiscard]] std::vector<std::string> refused() const;
   [[nodiscard]] std::set<VipPrefix> vips() const;
+  bool operator==(const NodeServices&) const = default;
 };
+
+/// Checks of one node. What is beyond is not run, and said in refused().
+inline constexpr std::size_t kMaxNodeChecks = 4096;
 
 /// The encapsulation of a service is not part of the result: GUE and IP-in-IP are taken at all times, so that
 /// no packet is lost while gateways change from one to the other. GRE and VXLAN are left to the kernel's own

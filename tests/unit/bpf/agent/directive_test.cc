@@ -109,6 +109,95 @@ TEST(Directive, EachMistakeIsNamedWithItsField) {
   }
 }
 
+proto::NodeCheckTarget nat_target() {
+  proto::NodeCheckTarget target;
+  target.set_service("nat");
+  target.set_address("10.9.0.2");
+  target.set_protocol(proto::TCP);
+  target.set_port(8080);
+  target.add_checks()->set_name("tcp");
+  target.mutable_checks(0)->set_kind(proto::Check::TCP_CONNECT);
+  return target;
+}
+
+TEST(Directive, ChecksBelongToTheirServiceOrNatTarget) {
+  auto directive = good();
+  directive.mutable_services(1)->set_service("six");
+  *directive.mutable_services(1)->add_checks() = nat_target().checks(0);
+  *directive.add_nat_targets() = nat_target();
+  const auto services = validate(directive);
+  ASSERT_TRUE(services.ok()) << services.error().text();
+  ASSERT_EQ(services->checks.size(), 2u);
+  EXPECT_EQ(services->checks[0].of.key.text(), "tcp [2001:db8:5::10]:80");
+  EXPECT_EQ(services->checks[0].of.service, "six");
+  EXPECT_FALSE(services->checks[0].of.nat);
+  EXPECT_EQ(services->checks[1].of.key.text(), "tcp 10.9.0.2:8080");
+  EXPECT_EQ(services->checks[1].of.service, "nat");
+  EXPECT_TRUE(services->checks[1].of.nat);
+  EXPECT_EQ(services->services.size(), 2u) << "the packets of a NAT target are not ours";
+  EXPECT_TRUE(services->refused().empty());
+}
+
+TEST(Directive, ACheckOfAnUnknownKindIsNamedAndNothingElseSuffers) {
+  auto directive = good();
+  *directive.mutable_services(0)->add_checks() = nat_target().checks(0);
+  directive.mutable_services(0)->mutable_checks(0)->set_kind(static_cast<proto::Check::Kind>(50));
+  const auto services = validate(directive);
+  ASSERT_TRUE(services.ok()) << services.error().text();
+  EXPECT_EQ(services->services.size(), 2u);
+  ASSERT_EQ(services->refused().size(), 1u);
+  EXPECT_EQ(services->refused()[0],
+            "check 'tcp' of tcp 203.0.113.10:80 is not run: this agent does not know checks of kind 50");
+}
+
+TEST(Directive, ChecksBeyondWhatANodeRunsAreNamed) {
+  proto::NodeDirective directive;
+  for (std::uint32_t i = 0; i < 4098; ++i) {
+    *directive.add_nat_targets() = nat_target();
+    directive.mutable_nat_targets(static_cast<int>(i))->set_port(i + 1);
+  }
+  const auto services = validate(directive);
+  ASSERT_TRUE(services.ok()) << services.error().text();
+  EXPECT_EQ(services->refused().size(), 2u);
+}
+
+TEST(Directive, EachMistakeOfANatTargetIsNamedWithItsField) {
+  struct Case {
+    const char* field;
+    std::function<void(proto::NodeCheckTarget&)> spoil;
+  };
+  const Case cases[] = {
+      {"nat_targets[1].address", [](auto& t) { t.set_address("no address"); }},
+      {"nat_targets[1].address", [](auto& t) { t.set_address("127.0.0.1"); }},
+      {"nat_targets[1].address", [](auto& t) { t.set_port(8080); }},  // twice
+      {"nat_targets[1].protocol", [](auto& t) { t.set_protocol(proto::ANY_PROTOCOL); }},
+      {"nat_targets[1].port", [](auto& t) { t.set_port(65536); }},
+      {"nat_targets[1].checks[0].port", [](auto& t) { t.set_port(0); }},
+      {"nat_targets[1].check_hold_ms", [](auto& t) { t.set_check_hold_ms(3'600'001); }},
+  };
+  for (const Case& c : cases) {
+    auto directive = good();
+    *directive.add_nat_targets() = nat_target();
+    *directive.add_nat_targets() = nat_target();
+    directive.mutable_nat_targets(1)->set_port(8081);
+    c.spoil(*directive.mutable_nat_targets(1));
+    SCOPED_TRACE(directive.ShortDebugString());
+    const auto services = validate(directive);
+    ASSERT_FALSE(services.ok());
+    EXPECT_EQ(services.error().field, c.field);
+  }
+}
+
+TEST(Directive, AnotherCheckMakesAnotherDirective) {
+  auto directive = good();
+  *directive.add_nat_targets() = nat_target();
+  const auto one = validate(directive);
+  directive.mutable_nat_targets(0)->mutable_checks(0)->set_fall(7);
+  const auto other = validate(directive);
+  ASSERT_TRUE(one.ok() && other.ok());
+  EXPECT_FALSE(*one == *other);
+}
+
 TEST(Directive, MoreServicesThanTheMapHoldsAreRefused) {
   proto::NodeDirective directive;
   for (std::uint32_t i = 0; i < 16385; ++i) {
@@ -140,12 +229,14 @@ class SavedDirective : public ::testing::Test {
 };
 
 TEST_F(SavedDirective, ComesBackAsItWas) {
-  ASSERT_TRUE(save_directive(path_, good()).ok());
+  auto directive = good();
+  *directive.add_nat_targets() = nat_target();
+  ASSERT_TRUE(save_directive(path_, directive).ok());
   const auto loaded = load_directive(path_);
   ASSERT_TRUE(loaded.ok());
   ASSERT_TRUE(loaded->has_value());
   EXPECT_EQ((*loaded)->generation, 7u);
-  EXPECT_EQ((*loaded)->services, validate(good())->services);
+  EXPECT_EQ(**loaded, *validate(directive)) << "checks included";
 }
 
 TEST_F(SavedDirective, IsReplacedWhole) {
