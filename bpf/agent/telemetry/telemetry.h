@@ -3,9 +3,10 @@
 //
 // Theory of operation: programs on a handful of the kernel's TCP functions keep counters, histograms and the
 // number of waiting requests by age, per service, in memory that is mapped here. Reading it is no system call
-// and, for a service without traffic, one look at one cache line per group of CPUs. Only connections of this
-// process's network namespace count. Links die with the process: a restarted agent starts from zero, and picks
-// up connections that were there before when they next receive or send something.
+// and, for a service without traffic, one look at one cache line per group of CPUs. What only listeners know
+// (accept queue, drops) is asked of all of them at once, a few times a second. Only connections of this
+// process's network namespace count. Links die with the process: a restarted agent starts from zero, and
+// picks up connections that were there before when they next receive or send something.
 //
 // A request is what a connection receives while nothing received before waits for an answer; its response
 // begins with the next bytes that the application sends. The time between counts from the last bytes received
@@ -45,8 +46,8 @@ struct ServiceTelemetry {
   std::uint64_t resets_sent = 0;
   std::uint64_t resets_received = 0;
   std::uint64_t retransmits = 0;   // segments
-  std::uint64_t syn_drops = 0;     // connection requests that the listener dropped, for whatever reason
-  std::uint64_t accept_drops = 0;  // of them, because the accept queue was full
+  std::uint64_t syn_drops = 0;     // what the listener dropped of handshakes, for whatever reason
+  std::uint64_t accept_drops = 0;  // of them, while the accept queue was full
   std::uint64_t requests = 0;
   std::uint64_t responses = 0;
   std::uint64_t waiting = 0;   // requests without an answer, now
@@ -61,9 +62,15 @@ struct ServiceTelemetry {
   std::optional<TimeQuantiles> fast_response;
   std::optional<double> srtt_us;  // median over connections that were active in the last second
 
-  /// For how long work has been waiting (connections in the accept queue, or requests that nobody has begun to
-  /// read) while the application did nothing with any connection of the service; 0: no such work. Not beyond
-  /// 250 ms while that is the service's usual pace. Absent: the hooks for it are missing.
+  struct AcceptQueueFill {
+    std::uint32_t queue = 0;
+    std::uint32_t limit = 0;
+  };
+  std::optional<AcceptQueueFill> accept;  // at most half a second old; absent: nobody listens
+
+  /// For how long work has been waiting (connections in the accept queue, or requests that nobody has begun
+  /// to read) while the application did nothing with any connection of the service; 0: no such work. Not
+  /// beyond 250 ms while that is the service's usual pace. Absent: the hooks for it are missing.
   std::optional<Nanoseconds> stalled;
 };
 

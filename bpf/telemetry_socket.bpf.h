@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: (GPL-2.0 OR Apache-2.0)
+ *
+ * Part of telemetry.bpf.c: what is remembered of a connection, and how it changes.
+ */
+#ifndef PENSTOCK_BPF_TELEMETRY_SOCKET_H
+#define PENSTOCK_BPF_TELEMETRY_SOCKET_H
+
+#include "bpf/telemetry_service.bpf.h"
+
+#define FLUSH_NS 20000000ULL
+
+/* Only what was adopted is known. */
+static __always_inline struct telemetry_socket* known(struct sock* sk) {
+  struct telemetry_socket* s = bpf_sk_storage_get(&telemetry_sockets, sk, 0, 0);
+  return s && pulse_of(s->slot)->generation == s->generation ? s : 0;
+}
+
+/* The kernel counts a FIN as a byte. */
+static __always_inline __u64 payload_received(const struct sock* sk, const struct tcp_sock* tp) {
+  return tp->bytes_received - ((sk->__sk_common.skc_flags >> SOCK_DONE) & 1);
+}
+
+/* Bytes and round-trip time, every 20 ms and at the end: additions to shared counters cost more than the
+ * rest. */
+static __always_inline void flush(const struct sock* sk, struct telemetry_socket* s,
+                                  const struct tcp_sock* tp, struct telemetry_shard* shard, __u64 now) {
+  const __u32 written = tp->write_seq;
+  const __u64 received = payload_received(sk, tp);
+  const __u64 in = received - s->flushed_in;
+  const __u32 out = written - s->written_seq;
+  s->flushed_ns = now;
+  s->flushed_in = received;
+  s->written_seq = written;
+  if (in) count(shard->bytes_in, in);
+  if (out) count(shard->bytes_out, (__u64)out);
+  if (tp->srtt_us) note_time(shard->srtt, tp->srtt_us >> 3);
+}
+
+static __always_inline void begin_waiting(struct telemetry_socket* s, struct telemetry_shard* shard,
+                                          __u64 now) {
+  s->waiting_ns = now;
+  count(shard->waiting[(now >> PENSTOCK_TELEMETRY_STEP_SHIFT) % PENSTOCK_TELEMETRY_STEPS], 1);
+}
+
+static __always_inline void end_waiting(struct telemetry_socket* s, struct telemetry_shard* shard) {
+  const __u64 step = s->waiting_ns >> PENSTOCK_TELEMETRY_STEP_SHIFT;
+  if (step < floor_step) {
+    count(shard->ancient, -1);
+  } else {
+    count(shard->waiting[step % PENSTOCK_TELEMETRY_STEPS], -1);
+  }
+}
+
+/* Counts as established from here. */
+static __always_inline void open(const struct sock* sk, struct telemetry_socket* s, const struct tcp_sock* tp,
+                                 struct telemetry_shard* shard) {
+  if (__sync_val_compare_and_swap(&s->open, PENSTOCK_TELEMETRY_BEFORE, PENSTOCK_TELEMETRY_IN) !=
+      PENSTOCK_TELEMETRY_BEFORE)
+    return;
+  s->written_seq = tp->write_seq;
+  s->received = s->flushed_in = payload_received(sk, tp);
+  count(shard->established, 1);
+}
+
+/* Nobody tells when a connection is accepted; what is read or answered was. */
+static __always_inline void leave_queue(struct telemetry_socket* s, struct telemetry_shard* shard) {
+  if (s->queue != PENSTOCK_TELEMETRY_IN) return;
+  s->queue = PENSTOCK_TELEMETRY_AFTER;
+  count(shard->queued, -1);
+}
+
+/* The application has closed, or nobody can talk any more. */
+static __always_inline void close(const struct sock* sk, struct telemetry_socket* s,
+                                  const struct tcp_sock* tp, struct telemetry_shard* shard) {
+  const __u32 flags = s->flags;
+  leave_queue(s, shard);
+  s->flags = 0;
+  if (flags & PENSTOCK_TELEMETRY_UNREAD) count(shard->unread, -1);
+  if (flags & PENSTOCK_TELEMETRY_WAITING) {
+    end_waiting(s, shard);
+    count(shard->abandoned, 1);
+  }
+  if (__sync_lock_test_and_set(&s->open, PENSTOCK_TELEMETRY_AFTER) == PENSTOCK_TELEMETRY_IN) {
+    count(shard->established, -1);
+    count(shard->closes, 1);
+    flush(sk, s, tp, shard, 0);
+  }
+  touched(shard);
+}
+
+/* Remembers a connection that is seen for the first time. NULL: it is of no measured service. One that was
+ * there before us counts as established from now on, but not as new. */
+static __noinline struct telemetry_socket* adopt(struct sock* sk) {
+  struct telemetry_socket fresh = {};
+  const __u8 state = sk->__sk_common.skc_state;
+  const struct telemetry_service* service = sk->sk_protocol == PROTO_TCP ? service_of(sk) : 0;
+  if (!service) return 0;
+  fresh.slot = service->slot;
+  fresh.generation = service->generation;
+  struct telemetry_socket* s =
+      bpf_sk_storage_get(&telemetry_sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+  if (!s) return 0;
+  /* Of a service that is gone and has come back, say. What it had counted went with that. */
+  if (s->generation != fresh.generation) *s = fresh;
+  if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT) return s;
+  const struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
+  struct telemetry_shard* shard = shard_of(s->slot);
+  if (!tp || !shard) return 0;
+  open(sk, s, tp, shard);
+  touched(shard);
+  return s;
+}
+
+#endif
