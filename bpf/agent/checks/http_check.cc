@@ -7,7 +7,7 @@
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
-#include <boost/none.hpp>
+#include <limits>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -151,7 +151,8 @@ class HttpCheck : public CheckRun, public std::enable_shared_from_this<HttpCheck
 
   void read_header() {
     parser_.header_limit(kMaxHeader);
-    parser_.body_limit(boost::none);
+    // How much is read is decided here; Beast 1.74 takes "no limit" for a limit of nothing.
+    parser_.body_limit(std::numeric_limits<std::uint64_t>::max());
     parser_.skip(spec_.method == "HEAD");
     http::async_read_header(stream_, buffer_, parser_,
                             [self = this->shared_from_this()](error_code ec, std::size_t) {
