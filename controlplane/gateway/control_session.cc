@@ -120,6 +120,7 @@ bool ControlSession::State::greet(Stream& stream) {
   report.mutable_hello()->set_version(options.version);
   report.mutable_hello()->set_sync_address(options.sync_address);
   report.mutable_hello()->set_routing(options.routing);
+  report.mutable_hello()->set_fleet_health(true);
   report.mutable_hello()->set_epoch(running.epoch);
   report.mutable_hello()->set_generation(running.generation);
   for (proto::SyncPeer& peer : callbacks.peers ? callbacks.peers() : std::vector<proto::SyncPeer>{}) {

@@ -13,6 +13,7 @@ namespace {
 // Compiling 10,000 services takes the dataplane seconds, and a busy host makes that longer.
 constexpr std::chrono::seconds kApplyDeadline{60};
 constexpr std::chrono::seconds kPeersDeadline{1};
+constexpr std::chrono::seconds kFleetDeadline{1};
 
 }  // namespace
 
@@ -83,6 +84,18 @@ Result<proto::SetPeersResponse> DataplaneClient::set_peers(
   if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) return response;
   if (!status.ok()) return connection_->error(status);
   return response;
+}
+
+Status DataplaneClient::set_fleet_health(const proto::FleetHealth& fleet) {
+  proto::SetFleetHealthResponse response;
+  const auto status = connection_->call(kFleetDeadline, [&](grpc::ClientContext& context) {
+    return connection_->stub->SetFleetHealth(&context, fleet, &response);
+  });
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+    return Error{ErrorCode::kFailedPrecondition, "it is of an older version, and goes by its own probes"};
+  }
+  if (!status.ok()) return connection_->error(status);
+  return Ok{};
 }
 
 void DataplaneClient::cancel() {

@@ -23,6 +23,8 @@ class DataplaneClient {
   Result<proto::DataplaneStats> stats(std::chrono::milliseconds deadline);
   /// A dataplane of a version without replication accepts every list and does nothing with it.
   Result<proto::SetPeersResponse> set_peers(const google::protobuf::RepeatedPtrField<proto::SyncPeer>& peers);
+  /// FailedPrecondition: the dataplane is of a version that does not take it.
+  Status set_fleet_health(const proto::FleetHealth& fleet);
   void cancel();
 
  private:

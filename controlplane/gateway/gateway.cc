@@ -18,16 +18,17 @@ Gateway::Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> route
       feed_client_(options.dataplane_socket),
       stats_client_(options.dataplane_socket),
       conductor_client_(options.dataplane_socket),
+      fleet_client_(options.dataplane_socket),
       routing_(std::move(daemon)),
       guard_(options.timing, std::move(routes),
              [this](const Announcements& announced) { routing_.set_announced(announced); }),
       conductor_({.state_dir = options.state_dir, .restart_command = options.restart_command}, guard_,
                  conductor_client_),
-      session_(options.session,
-               {.on_directive = [this](auto directive) { feed_.submit(std::move(directive)); },
-                .status = [this] { return status(); },
-                .running = [this] { return feed_.running(); },
-                .peers = [this] { return feed_.peers(); }}),
+      fleet_(fleet_client_),
+      session_(options.session, {.on_directive = [this](auto directive) { take(std::move(directive)); },
+                                 .status = [this] { return status(); },
+                                 .running = [this] { return feed_.running(); },
+                                 .peers = [this] { return feed_.peers(); }}),
       feed_(feed_client_, last_good_,
             {.report = [this](const auto& applied) { session_.report(applied); },
              .settled =
@@ -51,6 +52,13 @@ Gateway::Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> route
 Gateway::~Gateway() {
   stats_client_.cancel();
   session_.stop();
+}
+
+// What the fleet knows is no order: it is neither kept on disk nor a reason to settle anything again.
+void Gateway::take(proto::GatewayDirective directive) {
+  if (directive.has_fleet()) fleet_.submit(std::move(*directive.mutable_fleet()));
+  directive.clear_fleet();
+  feed_.submit(std::move(directive));
 }
 
 proto::GatewayStatus Gateway::status() {

@@ -2,7 +2,8 @@
 // run the whole.
 //
 //   control plane ⇄ ControlSession ─directive─► DataplaneFeed ─config, peers─► dataplane
-//                                                   │ VIPs, orders                │ beats
+//           │ FleetHealth                             │ VIPs, orders                │ beats
+//           └─► FleetRelay ─► dataplane               │                             │
 //                                               Conductor ─VIPs wanted─► Guard ◄──┘
 //                                                                          ├─► VipRoutes ─► kernel
 //                                                                          └─► RoutingWorker ─► routing
@@ -20,6 +21,7 @@
 #include "controlplane/gateway/control_session.h"
 #include "controlplane/gateway/dataplane_client.h"
 #include "controlplane/gateway/dataplane_feed.h"
+#include "controlplane/gateway/fleet_relay.h"
 #include "controlplane/gateway/guard.h"
 #include "controlplane/gateway/last_good.h"
 
@@ -50,15 +52,18 @@ class Gateway {
   [[nodiscard]] Guard::Snapshot guard() const { return guard_.snapshot(); }
 
  private:
+  void take(proto::GatewayDirective directive);
   [[nodiscard]] proto::GatewayStatus status();
 
   LastGood last_good_;
   DataplaneClient feed_client_;
   DataplaneClient stats_client_;
   DataplaneClient conductor_client_;
+  DataplaneClient fleet_client_;
   RoutingWorker routing_;
   Guard guard_;
   Conductor conductor_;
+  FleetRelay fleet_;
   // The session and the feed call each other: the session is made first, started last and stopped first.
   ControlSession session_;
   DataplaneFeed feed_;

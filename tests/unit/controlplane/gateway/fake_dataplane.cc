@@ -77,6 +77,22 @@ grpc::Status FakeDataplane::SetPeers(grpc::ServerContext*, const proto::SetPeers
   return grpc::Status::OK;
 }
 
+std::vector<proto::FleetHealth> FakeDataplane::fleet() const {
+  const std::lock_guard lock(mutex_);
+  return fleet_;
+}
+
+grpc::Status FakeDataplane::SetFleetHealth(grpc::ServerContext*, const proto::FleetHealth* request,
+                                           proto::SetFleetHealthResponse*) {
+  if (!takes_fleet_) {
+    ++fleet_in_vain_;
+    return {grpc::StatusCode::UNIMPLEMENTED, ""};
+  }
+  const std::lock_guard lock(mutex_);
+  fleet_.push_back(*request);
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeDataplane::Heartbeat(grpc::ServerContext* context, const proto::HeartbeatRequest* request,
                                       grpc::ServerWriter<proto::Beat>* writer) {
   prefer_this_thread(

@@ -34,6 +34,11 @@ class FakeDataplane final : public proto::Dataplane::Service {
   /// Packets for the VIP so far.
   void set_packets(std::uint64_t packets) { packets_ = packets; }
   void set_sync(proto::SyncState state) { sync_ = state; }
+  /// As a dataplane of an older version.
+  void forget_fleet_health() { takes_fleet_ = false; }
+  /// Every word on the fleet's health, and how many came in vain.
+  [[nodiscard]] std::vector<proto::FleetHealth> fleet() const;
+  [[nodiscard]] int fleet_in_vain() const { return fleet_in_vain_; }
   [[nodiscard]] ConfigId running() const;
   /// Every configuration that was handed in, accepted or not.
   [[nodiscard]] std::vector<proto::DataplaneConfig> applied() const;
@@ -46,6 +51,8 @@ class FakeDataplane final : public proto::Dataplane::Service {
   grpc::Status GetStats(grpc::ServerContext*, const proto::GetStatsRequest*, proto::DataplaneStats*) override;
   grpc::Status SetPeers(grpc::ServerContext*, const proto::SetPeersRequest*,
                         proto::SetPeersResponse*) override;
+  grpc::Status SetFleetHealth(grpc::ServerContext*, const proto::FleetHealth*,
+                              proto::SetFleetHealthResponse*) override;
   grpc::Status Heartbeat(grpc::ServerContext*, const proto::HeartbeatRequest*,
                          grpc::ServerWriter<proto::Beat>*) override;
 
@@ -54,6 +61,9 @@ class FakeDataplane final : public proto::Dataplane::Service {
   Verdict verdict_;
   std::vector<proto::DataplaneConfig> applied_;
   std::vector<std::pair<std::vector<std::string>, std::size_t>> peers_;
+  std::vector<proto::FleetHealth> fleet_;
+  std::atomic<bool> takes_fleet_{true};
+  std::atomic<int> fleet_in_vain_{0};
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::atomic<std::uint64_t> packets_{0};
   std::atomic<bool> beating_{true};

@@ -129,6 +129,25 @@ TEST_F(GatewayTest, SilenceWithdrawsWithinTheTimeoutAndSteadyBeatsAnnounceAgain)
   }
 }
 
+TEST_F(GatewayTest, WhatTheFleetKnowsOfBackendsReachesTheDataplaneAndIsNotKept) {
+  bring_up();
+  proto::GatewayDirective word;
+  word.set_announce(true);
+  word.mutable_fleet()->add_verdicts()->set_service("web");
+  control_->send(word);
+  ASSERT_TRUE(eventually([&] { return dataplane_->fleet().size() == 1; }));
+  EXPECT_EQ(dataplane_->fleet()[0].verdicts(0).service(), "web");
+  EXPECT_EQ(dataplane_->applied().size(), 1u) << "the configuration stays as it is";
+  EXPECT_EQ(routes(), kVip);
+  control_->send(directive(config_with({7, 2})));
+  ASSERT_TRUE(eventually([&] { return dataplane_->running() == ConfigId{7, 2}; }));
+  ASSERT_TRUE(eventually([&] {
+    const auto saved = LastGood(options_.state_dir).load();
+    return saved && *saved && (*saved)->config().generation() == 2;
+  }));
+  EXPECT_FALSE((**LastGood(options_.state_dir).load()).has_fleet());
+}
+
 TEST_F(GatewayTest, DeadDataplaneWithdrawsAndItsSuccessorIsConfiguredAndAnnouncedAgain) {
   bring_up();
   dataplane_.reset();
