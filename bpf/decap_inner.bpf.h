@@ -112,7 +112,7 @@ static __always_inline enum decap_outcome admit(struct xdp_md* ctx, const struct
   if (icmp) {
     *counters = find_vip(in);
   } else {
-    __builtin_memcpy(&in->key.port, l4 + 2, 2);
+    set_port(&in->key, *(const __be16*)(l4 + 2), protocol);
     *counters = bpf_map_lookup_elem(&decap_services, &in->key);
     if (!*counters) *counters = find_by_rules(in, v4);
   }
@@ -129,12 +129,11 @@ static __always_inline enum decap_outcome read_inner_ipv4(struct xdp_md* ctx, st
   t->inner_length = bpf_ntohs(ip->tot_len);
   if (ip->version != 4 || header < sizeof *ip || t->inner_length < header || t->inner_length > t->inner_room)
     return DECAP_DROPPED_INNER;
-  in->key.vip = mapped(&ip->daddr);
+  set_ipv4(&in->key.vip, ip->daddr);
   in->protocol = ip->protocol;
   in->l4_offset = t->inner_offset + header;
   in->l4_length = t->inner_length - header;
   in->later_fragment = (ip->frag_off & bpf_htons(IPV4_OFFSET)) != 0;
-  in->key.protocol = in->protocol;
   return admit(ctx, t, in, counters);
 }
 
@@ -147,7 +146,7 @@ static __always_inline enum decap_outcome read_inner_ipv6(struct xdp_md* ctx, st
   const __u32 payload = bpf_ntohs(ip->payload_len);
   t->inner_length = sizeof *ip + payload;
   if (ip->version != 6 || t->inner_length > t->inner_room) return DECAP_DROPPED_INNER;
-  __builtin_memcpy(in->key.vip.bytes, &ip->daddr, 16);
+  set_ipv6(&in->key.vip, &ip->daddr);
   in->protocol = ip->nexthdr;
   in->l4_offset = t->inner_offset + sizeof *ip;
   in->l4_length = payload;
@@ -159,7 +158,6 @@ static __always_inline enum decap_outcome read_inner_ipv6(struct xdp_md* ctx, st
     in->l4_length -= sizeof *fragment;
     in->later_fragment = (fragment->frag_off & bpf_htons(IPV6_OFFSET)) != 0;
   }
-  in->key.protocol = in->protocol;
   return admit(ctx, t, in, counters);
 }
 

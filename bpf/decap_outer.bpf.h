@@ -34,7 +34,7 @@ static __always_inline bool read_outer_ipv4(struct xdp_md* ctx, struct tunnel* t
   const __u32 total = bpf_ntohs(ip->tot_len);
   if (ip->version != 4 || header < sizeof *ip) return false;
   o->protocol = ip->protocol;
-  o->destination = mapped(&ip->daddr);
+  set_ipv4(&o->destination, ip->daddr);
   o->fragment = (ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS | IPV4_OFFSET)) != 0;
   o->fragment_offset = bpf_ntohs(ip->frag_off) & IPV4_OFFSET;
   o->l4_offset = t->l3_offset + header;
@@ -52,7 +52,7 @@ static __always_inline bool read_outer_ipv6(struct xdp_md* ctx, struct tunnel* t
   const __u32 payload = bpf_ntohs(ip->payload_len);
   if (ip->version != 6) return false;
   o->protocol = ip->nexthdr;
-  __builtin_memcpy(o->destination.bytes, &ip->daddr, 16);
+  set_ipv6(&o->destination, &ip->daddr);
   o->l4_offset = t->l3_offset + sizeof *ip;
   o->l4_length = payload;
   o->sound = t->l3_offset + sizeof *ip + payload <= t->frame_length;
@@ -127,6 +127,19 @@ static __always_inline bool is_tunnel(struct xdp_md* ctx, const struct outer* o)
   return udp->dest == bpf_htons(PENSTOCK_GUE_PORT);
 }
 
+static __always_inline bool is_ours(const struct outer* o, bool v4) {
+  const abi_u32 index = 0;
+  const struct decap_settings* settings = bpf_map_lookup_elem(&decap_settings, &index);
+  if (settings) {
+    const abi_u64* usual = __builtin_assume_aligned(&settings->usual[v4 ? 0 : 1], 8);
+    abi_u64 first, second;
+    __builtin_memcpy(&first, o->destination.bytes, 8);
+    __builtin_memcpy(&second, o->destination.bytes + 8, 8);
+    if (second == usual[1] && first == usual[0] && second != 0) return true;
+  }
+  return bpf_map_lookup_elem(&decap_addresses, &o->destination) != 0;
+}
+
 static __always_inline enum decap_outcome read_outer(struct xdp_md* ctx, struct tunnel* t) {
   struct ethhdr* eth = start_of(ctx);
   struct outer o = {};
@@ -147,7 +160,7 @@ static __always_inline enum decap_outcome read_outer(struct xdp_md* ctx, struct 
     return DECAP_PASSED_NOT_TUNNEL;
   }
   if (!is_tunnel(ctx, &o)) return DECAP_PASSED_NOT_TUNNEL;
-  if (!bpf_map_lookup_elem(&decap_addresses, &o.destination)) return DECAP_PASSED_NOT_OURS;
+  if (!is_ours(&o, t->outer_ethertype == ETHERTYPE_IPV4)) return DECAP_PASSED_NOT_OURS;
   if (!o.sound) return DECAP_DROPPED_OUTER;
   if (o.fragment) return DECAP_DROPPED_OUTER_FRAGMENT;
   if (o.protocol == PROTO_UDP) return read_gue(ctx, t, &o);

@@ -53,10 +53,14 @@ struct tunnel {
   bool hops_are_usable; /* of the outer packet's family */
 };
 
+/* Names that are looked up are written in whole words: the kernel hashes and compares words, and a CPU waits
+ * for a word that was written in pieces just before. */
+#define BY_WORDS __attribute__((aligned(8)))
+
 /* The inner packet's destination and where its transport header begins. */
 struct inner {
-  struct abi_service_key key; /* of the service that takes it, once admitted */
-  __u32 l4_offset;            /* from the frame's start */
+  struct abi_service_key key BY_WORDS; /* of the service that takes it, once admitted */
+  __u32 l4_offset;                     /* from the frame's start */
   __u32 l4_length;
   __u8 protocol;
   bool later_fragment;
@@ -64,7 +68,7 @@ struct inner {
 
 /* The outer IP header in terms common to both families. */
 struct outer {
-  struct abi_address destination;
+  struct abi_address destination BY_WORDS;
   __u32 l4_offset; /* from the frame's start */
   __u32 l4_length;
   __u16 fragment_offset; /* nonzero: no transport header here */
@@ -76,12 +80,47 @@ struct outer {
 static __always_inline void* start_of(const struct xdp_md* ctx) { return (void*)(long)ctx->data; }
 static __always_inline void* end_of(const struct xdp_md* ctx) { return (void*)(long)ctx->data_end; }
 
+/* Two 32-bit words as they lie in memory. */
+static __always_inline __u64 word_pair(__u32 first, __u32 second) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  return (__u64)second << 32 | first;
+#else
+  return (__u64)first << 32 | second;
+#endif
+}
+
+/* The addresses below are BY_WORDS. */
+static __always_inline void set_halves(struct abi_address* a, __u64 first, __u64 second) {
+  __u64* halves = __builtin_assume_aligned(a, 8);
+  __builtin_memcpy(halves, &first, 8);
+  __builtin_memcpy(halves + 1, &second, 8);
+}
+
+static __always_inline void set_ipv4(struct abi_address* a, __be32 ipv4) {
+  set_halves(a, 0, word_pair(bpf_htonl(0xffff), ipv4));
+}
+
+static __always_inline void set_ipv6(struct abi_address* a, const struct in6_addr* ipv6) {
+  const __be32* words = ipv6->in6_u.u6_addr32;
+  set_halves(a, word_pair(words[0], words[1]), word_pair(words[2], words[3]));
+}
+
 static __always_inline struct abi_address mapped(const void* ipv4) {
   struct abi_address a = {};
   a.bytes[10] = 0xff;
   a.bytes[11] = 0xff;
   __builtin_memcpy(a.bytes + 12, ipv4, 4);
   return a;
+}
+
+/* A service of one port, behind its address: port, last_port, protocol, prefix_length, reserved. */
+static __always_inline void set_port(struct abi_service_key* key, __be16 port, __u8 protocol) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  const __u64 rest = (__u64)protocol << 32 | port;
+#else
+  const __u64 rest = (__u64)port << 48 | (__u64)protocol << 24;
+#endif
+  __builtin_memcpy((__u64*)__builtin_assume_aligned(key, 8) + 2, &rest, 8);
 }
 
 static __always_inline __u32 fold(__u64 sum) {

@@ -112,8 +112,10 @@ __noinline int answer_service(struct xdp_md* ctx, __u32 at, __u32 load_at, abi_u
   if ((void*)(service + 1) > end) return ANSWERED_NOTHING;
   service->listener = find_listener(ctx, service, &accept);
   if (load_at == 0 || (void*)(load + 1) > end) return ANSWERED_NOTHING;
-  const struct abi_service_key key = {
-      .vip = service->vip, .port = service->port, .protocol = service->protocol};
+  struct abi_service_key key BY_WORDS;
+  const __u32* vip = (const __u32*)service->vip.bytes;
+  set_halves(&key.vip, word_pair(vip[0], vip[1]), word_pair(vip[2], vip[3]));
+  set_port(&key, service->port, service->protocol);
   const struct probe_service_entry* entry = bpf_map_lookup_elem(&probe_service_loads, &key);
   const abi_u64 sampled_ns = entry ? entry->sampled_ns : 0;
   if (sampled_ns != 0) {

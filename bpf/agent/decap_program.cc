@@ -15,7 +15,6 @@
 #include "bpf/agent/bpf_map.h"
 #include "bpf/agent/file_descriptor.h"
 #include "decap.skel.h"
-#include "penstock/abi/decap.h"
 #include "penstock/config/vip_prefix.h"
 
 namespace penstock {
@@ -69,6 +68,15 @@ Result<bpf_prog_info> program_info(int fd) {
     return internal_error(std::string("cannot read a BPF program's description: ") + std::strerror(errno));
   }
   return info;
+}
+
+/// The first of each family. Others are found by a look-up, which costs a fifth of a decapsulation.
+void set_usual(decap_settings& settings, const std::set<IpAddr>& addresses) {
+  for (const bool v6 : {false, true}) {
+    const auto first = std::find_if(addresses.begin(), addresses.end(),
+                                    [&](const IpAddr& address) { return address.is_v6() == v6; });
+    settings.usual[v6 ? 1 : 0] = first == addresses.end() ? abi_address{} : to_abi(*first);
+  }
 }
 
 std::uint32_t mode_flag(bool native) { return native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE; }
@@ -178,7 +186,18 @@ Status DecapProgram::set_addresses(const std::set<IpAddr>& addresses) {
   const abi_u8 present = 1;
   std::set<AbiKey<abi_address>> wanted;
   for (const IpAddr& address : addresses) wanted.insert({to_abi(address)});
-  return replace_keys(bpf_map__fd(program_->maps.decap_addresses), wanted, &present, "own addresses");
+  set_usual(settings_, addresses);
+  auto written = write_settings();
+  auto done = replace_keys(bpf_map__fd(program_->maps.decap_addresses), wanted, &present, "own addresses");
+  return done ? written : done;
+}
+
+Status DecapProgram::write_settings() {
+  const abi_u32 index = 0;
+  if (bpf_map_update_elem(bpf_map__fd(program_->maps.decap_settings), &index, &settings_, BPF_ANY) != 0) {
+    return internal_error(std::string("cannot write decap_settings: ") + std::strerror(errno));
+  }
+  return Ok{};
 }
 
 /// The entries decide; the switch only spares other hosts the look-up.
@@ -187,12 +206,9 @@ Status DecapProgram::set_searched(const std::set<VipKey>& searched) {
   std::set<AbiKey<abi_service_key>> wanted;
   for (const VipKey& service : searched) wanted.insert({to_abi(service)});
   auto done = replace_keys(bpf_map__fd(program_->maps.decap_searched), wanted, &present, "searched services");
-  const abi_u32 index = 0;
-  const decap_settings settings{.search_udp = searched.empty() ? 0U : 1U};
-  if (bpf_map_update_elem(bpf_map__fd(program_->maps.decap_settings), &index, &settings, BPF_ANY) != 0) {
-    return internal_error(std::string("cannot write decap_settings: ") + std::strerror(errno));
-  }
-  return done;
+  settings_.search_udp = searched.empty() ? 0 : 1;
+  auto written = write_settings();
+  return done ? written : done;
 }
 
 Status DecapProgram::set_services(const std::set<VipKey>& services, const std::set<VipKey>& searched) {

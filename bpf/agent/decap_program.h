@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "bpf/agent/probe_maps.h"
+#include "penstock/abi/decap.h"
 #include "penstock/abi/probe.h"
 #include "penstock/base/result.h"
 #include "penstock/config/vip_key.h"
@@ -111,6 +112,7 @@ class DecapProgram {
   static Result<Existing> find_existing(int ifindex, const std::string& name);
   void adopt_maps(int program_fd);
   Status set_searched(const std::set<VipKey>& searched);
+  Status write_settings();
   [[nodiscard]] std::vector<HopCounters> hops() const;
   [[nodiscard]] std::uint64_t packets_with(std::uint32_t outcome) const;
   Status load_program();
@@ -122,6 +124,7 @@ class DecapProgram {
   std::optional<ProbeMaps> probes_;
   std::vector<Port> ports_;
   std::uint32_t program_id_ = 0;
+  decap_settings settings_{};
 };
 
 }  // namespace penstock

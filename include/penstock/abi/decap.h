@@ -125,12 +125,17 @@ struct decap_udp_flow {
 
 struct decap_settings {
   abi_u32 search_udp; /* decap_searched is not empty */
+  abi_u32 reserved;   /* zero */
+  /* One IPv4 and one IPv6 address out of decap_addresses, which most packets come to: found without a
+   * look-up. All zero: none. */
+  struct abi_address usual[2];
 };
 
 PENSTOCK_ABI_ASSERT(sizeof(struct decap_hop) == 32, "BPF map value");
 PENSTOCK_ABI_ASSERT(sizeof(struct decap_udp_flow) == 36, "BPF map key without padding");
 PENSTOCK_ABI_ASSERT(__builtin_offsetof(struct decap_udp_flow, remote_port) == 32, "BPF map key");
-PENSTOCK_ABI_ASSERT(sizeof(struct decap_settings) == 4, "BPF map value");
+PENSTOCK_ABI_ASSERT(sizeof(struct decap_settings) == 40, "BPF map value");
+PENSTOCK_ABI_ASSERT(__builtin_offsetof(struct decap_settings, usual) == 8, "compared by 64-bit words");
 PENSTOCK_ABI_ASSERT(sizeof(struct decap_rule) == 6, "BPF map value");
 PENSTOCK_ABI_ASSERT(sizeof(struct decap_vip) == 20 + 6 * PENSTOCK_DECAP_MAX_RULES, "BPF map value");
 PENSTOCK_ABI_ASSERT(sizeof(struct decap_counters) == 16, "BPF map value");

@@ -204,6 +204,16 @@ class DecapHost {
     return sum;
   }
 
+  /// One of the own addresses is found without a look-up, as bpf/agent arranges it.
+  void set_usual(const char* v4, const char* v6) {
+    const abi_u32 index = 0;
+    decap_settings settings{};
+    ASSERT_EQ(bpf_map_lookup_elem(fd(program_->maps.decap_settings), &index, &settings), 0);
+    settings.usual[0] = key_of(v4);
+    settings.usual[1] = key_of(v6);
+    ASSERT_EQ(bpf_map_update_elem(fd(program_->maps.decap_settings), &index, &settings, BPF_ANY), 0);
+  }
+
   /// UDP flows of the services udp:7 are remembered from now on.
   void remember_udp_flows() {
     const abi_u8 present = 1;
@@ -212,7 +222,9 @@ class DecapHost {
       ASSERT_EQ(bpf_map_update_elem(fd(program_->maps.decap_searched), &key, &present, BPF_ANY), 0);
     }
     const abi_u32 index = 0;
-    const decap_settings settings{.search_udp = 1};
+    decap_settings settings{};
+    ASSERT_EQ(bpf_map_lookup_elem(fd(program_->maps.decap_settings), &index, &settings), 0);
+    settings.search_udp = 1;
     ASSERT_EQ(bpf_map_update_elem(fd(program_->maps.decap_settings), &index, &settings, BPF_ANY), 0);
   }
 
