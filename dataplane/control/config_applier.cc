@@ -211,6 +211,7 @@ Status ConfigApplier::install(Document next) {
   steered_ = wanted;
   adopt(std::move(next));
   if (hooks_.installed) hooks_.installed(*running_, publisher_.current());
+  if (hooks_.reached) hooks_.reached(next_hops_);
   return Ok{};
 }
 
@@ -284,6 +285,7 @@ void ConfigApplier::refresh_next_hops() {
     spdlog::error("the new next hops cannot be used: {}", published.error().text());
   } else {
     spdlog::info("next hops have changed; generation {} is compiled anew", generation());
+    if (hooks_.reached) hooks_.reached(next_hops_);
   }
 }
 

@@ -41,6 +41,9 @@ struct ApplierHooks {
   // Called after a configuration was installed, under the applier's lock; not for new weights or next hops.
   // May be empty.
   std::function<void(const Document&, const Snapshot&)> installed = {};
+  // Called with every configuration, and whenever they have changed, after the snapshot that knows them was
+  // published; under the applier's lock. May be empty.
+  std::function<void(const NextHops&)> reached = {};
 };
 
 class ConfigApplier {

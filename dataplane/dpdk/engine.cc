@@ -242,6 +242,7 @@ class Engine::Impl {
     }
     for (unsigned i = 0; i < lcores_.size(); ++i) {
       common.index = i;
+      if (settings_.own != nullptr) common.rare.own = &settings_.own->worker(i);
       if (rss_ != nullptr) common.rare.nat.steering = &rss_->of_worker(i);
       if (!settings_.nat_events.empty()) common.rare.nat.events = settings_.nat_events[i];
       lcores_[i].worker =

@@ -17,6 +17,7 @@
 #include "dataplane/config/publisher.h"
 #include "dataplane/dpdk/idle_policy.h"
 #include "dataplane/flow/flow_table.h"
+#include "dataplane/own/own_traffic.h"
 #include "dataplane/pipeline/rare_state.h"
 #include "dataplane/pipeline/reports.h"
 #include "dataplane/stats/lcore_counters.h"
@@ -43,6 +44,7 @@ struct EngineSettings {
   RareSettings rare;                   // of `nat` the addresses and flows; its ports are positions in `ports`
   std::vector<NatEvents*> nat_events;  // by worker: where it tells of its NAT sessions; none: nobody asks
   Reports reports;
+  OwnTraffic* own = nullptr;  // of as many workers as there are cpus; outlives the engine; null: none
   std::size_t buffers_per_queue = kDefaultBuffersPerQueue;
   std::vector<std::string> eal_extra;
   bool debug_log = false;

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <cstring>
 #include <ctime>
 
 namespace penstock {
@@ -69,9 +70,16 @@ void Worker::run(const Publisher& publisher) noexcept {
     const Nanoseconds now = clock_.at(begin);
     flows_.advance(tick_of(now));
     unsigned received = 0;
+    bool emptied = true;
     for (std::uint16_t position = 0; position < settings_.ports.size(); ++position) {
-      received += poll(position, publisher.current(), now);
+      const unsigned count = poll(position, publisher.current(), now);
       quiescence_.quiescent(settings_.index);
+      received += count;
+      emptied &= count < kMaxBurst;
+    }
+    if (OwnWorker* const own = settings_.rare.own; own != nullptr) {
+      own->polled(now, emptied);
+      send_own();
     }
     std::uint64_t end = rte_rdtsc();
     progress_tsc_.store(end, std::memory_order_relaxed);
@@ -175,6 +183,41 @@ void Worker::transmit_extra() noexcept {
     if (!settled[i]) rte_pktmbuf_free(static_cast<rte_mbuf*>(burst_.extra[i].handle));
   }
   burst_.extra_count = 0;
+}
+
+void Worker::send_own() noexcept {
+  for (OutRing* ring : settings_.rare.own->out()) {
+    if (ring->waiting() != 0) [[unlikely]]
+      send_own(*ring);
+  }
+}
+
+// A burst at most, so that clients' packets do not wait. In the order in which they were pushed, port by
+// port.
+void Worker::send_own(OutRing& ring) noexcept {
+  const std::size_t count = std::min(ring.waiting(), kMaxBurst);
+  std::array<rte_mbuf*, kMaxBurst> buffers;
+  const bool room =
+      rte_pktmbuf_alloc_bulk(settings_.buffers, buffers.data(), static_cast<unsigned>(count)) == 0;
+  for (std::size_t begin = 0, end = 0; begin < count; begin = end) {
+    const std::uint16_t port = ring.waiting_frame(begin).egress_port;
+    for (; end < count && ring.waiting_frame(end).egress_port == port; ++end) {
+      if (!room) continue;
+      const OutFrame& frame = ring.waiting_frame(end);
+      std::memcpy(rte_pktmbuf_append(buffers[end], static_cast<std::uint16_t>(frame.length)),
+                  frame.bytes.data(), frame.length);
+    }
+    const bool known = room && port < settings_.ports.size();
+    const std::uint16_t sent =
+        known ? send(settings_.ports[port], &buffers[begin], static_cast<std::uint16_t>(end - begin)) : 0;
+    const Nanoseconds at = clock_.at(rte_rdtsc());
+    for (std::size_t i = begin; i < end; ++i) {
+      const bool left = i - begin < sent;
+      ring.waiting_frame(i).sent = left ? at : Nanoseconds();
+      if (room && !left) rte_pktmbuf_free(buffers[i]);
+    }
+  }
+  ring.done(count);
 }
 
 void Worker::rest(unsigned empty_polls) noexcept {

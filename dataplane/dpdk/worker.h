@@ -62,6 +62,8 @@ class Worker {
   std::uint16_t send(std::uint16_t port, rte_mbuf** buffers, std::uint16_t count) noexcept;
   void transmit(std::uint16_t port, Departure& departure) noexcept;
   void transmit_extra() noexcept;
+  void send_own() noexcept;
+  [[gnu::cold]] void send_own(OutRing& ring) noexcept;
   void rest(unsigned empty_polls) noexcept;
   void sleep() noexcept;
   void listen_for_interrupts() noexcept;

@@ -191,6 +191,7 @@ void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) no
     __builtin_prefetch(burst.packets[i].data - 64, 1);
   }
   std::uint32_t live = 0;
+  burst.ended_count = 0;
   burst.aside_count = 0;
   burst.hop_list_count = 0;
   for (std::uint32_t i = 0; i < burst.count; ++i) {
@@ -206,7 +207,10 @@ void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) no
     } else {
       classify_odd(snapshot, p);
     }
-    if (p.outcome != kPending) continue;
+    if (p.outcome != kPending) {
+      ++burst.ended_count;
+      continue;
+    }
     if (p.aside != Aside::kNone) [[unlikely]] {
       burst.aside[burst.aside_count++] = static_cast<std::uint8_t>(i);
       continue;

@@ -121,6 +121,8 @@ struct Burst {
   std::array<std::uint8_t, kMaxBurst> live;
   std::array<FlowLookup, kMaxBurst> lookups;
 
+  std::uint32_t ended_count = 0;  // packets that classify itself ended: strangers', and what is dropped there
+
   // The packets that leave with hops.
   std::uint32_t hop_list_count = 0;
   std::array<HopList, kMaxBurst> hop_lists;

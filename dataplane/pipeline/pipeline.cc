@@ -5,6 +5,22 @@
 
 namespace penstock {
 
+namespace {
+
+// Answers to the gateway itself are among the packets that are for no VIP, and, where its address is also one
+// that NAT sends from, of no session.
+[[gnu::cold, gnu::noinline]] void take_own(OwnWorker& own, Burst& burst, Nanoseconds now) noexcept {
+  for (std::uint32_t i = 0; i < burst.count; ++i) {
+    PacketView& p = burst.packets[i];
+    if (p.outcome != Outcome::kNotVip && p.outcome != Outcome::kNatUnknownFlow) continue;
+    const OwnWorker::Verdict verdict = own.take(p.data, p.length, now);
+    if (verdict == OwnWorker::Verdict::kTaken) p.outcome = Outcome::kOwn;
+    if (verdict == OwnWorker::Verdict::kNoRoom) p.outcome = Outcome::kOwnFull;
+  }
+}
+
+}  // namespace
+
 void Pipeline::run(const Snapshot& snapshot, Burst& burst, Nanoseconds now) noexcept {
   flows_.advance(tick_of(now));
   rare_.nat.advance(snapshot, now, false);
@@ -18,6 +34,8 @@ void Pipeline::run(const Snapshot& snapshot, Burst& burst, Nanoseconds now) noex
   if (rare_.fragments->held() != 0) [[unlikely]]
     expire_fragments(counters_, rare_, now);
   encap(snapshot, rare_, burst, now);
+  if ((burst.ended_count | burst.aside_count) != 0 && rare_.own != nullptr) [[unlikely]]
+    take_own(*rare_.own, burst, now);
 }
 
 void Pipeline::idle(const Snapshot& snapshot, Nanoseconds now) noexcept {

@@ -6,6 +6,8 @@
 //   aside     the rare: fragments, ICMP, NAT, what is balanced by less or more than its 5-tuple
 //   encap     outer headers into the headroom, DSCP/ECN copied, inner TTL less one
 //
+// What is for no VIP may be an answer to the gateway itself (dataplane/own): looked at last, and only then.
+//
 // Each stage walks the burst and prefetches what the next one reads, so that the misses of 32 packets
 // overlap. No stage allocates, logs, locks or reads a clock.
 //

@@ -23,6 +23,7 @@ RareState::RareState(const RareSettings& settings)
     : vlan_rules(settings.vlan_rules),
       fragments(std::make_unique<FragmentCache>(random_bytes<std::array<std::uint8_t, 32>>())),
       next_outer_id(random_bytes<std::uint32_t>()),
-      nat(settings.nat) {}
+      nat(settings.nat),
+      own(settings.own) {}
 
 }  // namespace penstock

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dataplane/fragment/fragment_cache.h"
+#include "dataplane/own/own_traffic.h"
 #include "dataplane/pipeline/answer_budget.h"
 #include "dataplane/pipeline/nat.h"
 #include "dataplane/pipeline/vlan.h"
@@ -16,6 +17,7 @@ namespace penstock {
 struct RareSettings {
   std::vector<VlanRule> vlan_rules;  // by position of the egress port; kKeep for those beyond the end
   NatSettings nat;
+  OwnWorker* own = nullptr;  // who waits for answers to this gateway itself; null: nobody
 };
 
 struct RareState {
@@ -29,6 +31,7 @@ struct RareState {
   std::unique_ptr<FragmentCache> fragments;
   std::uint32_t next_outer_id;  // identification of fragmented outer packets; from a random start
   Nat nat;
+  OwnWorker* own;
 };
 
 }  // namespace penstock

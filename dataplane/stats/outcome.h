@@ -19,6 +19,8 @@ namespace penstock {
   X(kAnswered, "answered", "an ICMP echo reply or error sent back to the sender in its place")               \
   X(kAnsweredReset, "answered_reset", "TCP reset sent to the client: the drain of its backend is over")      \
   X(kHeld, "held_fragment", "fragment kept until the first fragment of its datagram tells the backend")      \
+  X(kOwn, "own_traffic", "answer to one of this gateway's own probes or checks, handed to who asked")        \
+  X(kOwnFull, "dropped_own_full", "to a port of the gateway's own, but whoever asks there does not keep up") \
   X(kNotVip, "not_vip", "not addressed to a VIP, or not IP at all: the kernel's packet")                     \
   X(kTruncated, "dropped_truncated", "the frame ends before the headers or before the IP packet does")       \
   X(kBadHeader, "dropped_bad_header", "IP version or header length that cannot be")                          \
