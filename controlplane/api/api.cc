@@ -6,6 +6,7 @@
 #include "controlplane/api/backends.h"
 #include "controlplane/api/drains.h"
 #include "controlplane/api/gateways.h"
+#include "controlplane/api/maintenance.h"
 #include "controlplane/api/metrics.h"
 #include "controlplane/api/nodes.h"
 #include "controlplane/api/resource.h"
@@ -30,6 +31,7 @@ Api::Api(Desired& desired, Streams& streams, std::string version) {
   add_gateway_routes(router_, desired, streams);
   add_node_routes(router_, streams);
   add_node_drain_routes(router_, desired, streams);
+  add_node_maintenance_routes(router_, desired, streams);
   router_.add(Method::kGet, "/api/v1/status",
               [&desired, &streams, version = std::move(version)](const HttpRequest&, Router::Captures) {
                 return json_response(200, {{"version", version},

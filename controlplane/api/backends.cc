@@ -125,6 +125,12 @@ class Backends {
     return apply_to(request, service, id, &DrainRequest::undrain);
   }
 
+  HttpResponse maintain(const HttpRequest& request, const std::string& service, const std::string& id,
+                        bool maintenance) {
+    if (auto unexpected = unexpected_body(request)) return *unexpected;
+    return apply_to(request, service, id, [&](Backend& backend) { backend.maintenance = maintenance; });
+  }
+
  private:
   [[nodiscard]] std::optional<Found> find(const std::string& service, const std::string& id) const {
     const auto found = desired_.now()->services.find(service);
@@ -201,6 +207,10 @@ void add_backend_routes(Router& router, Desired& desired) {
              [=](const Request& r, Captures c) { return backends->drain(r, c[0], c[1]); });
   router.add(Method::kPost, item + "/undrain",
              [=](const Request& r, Captures c) { return backends->undrain(r, c[0], c[1]); });
+  router.add(Method::kPost, item + "/maintenance",
+             [=](const Request& r, Captures c) { return backends->maintain(r, c[0], c[1], true); });
+  router.add(Method::kDelete, item + "/maintenance",
+             [=](const Request& r, Captures c) { return backends->maintain(r, c[0], c[1], false); });
 }
 
 }  // namespace penstock

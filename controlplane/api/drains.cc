@@ -1,20 +1,15 @@
 #include "controlplane/api/drains.h"
 
-#include <algorithm>
 #include <chrono>
-#include <memory>
-#include <utility>
 
+#include "controlplane/api/node_backends.h"
 #include "controlplane/api/problem.h"
 #include "controlplane/api/resource.h"
 #include "controlplane/model/object_reader.h"
-#include "controlplane/model/service_document.h"
 #include "controlplane/model/service_names.h"
 
 namespace penstock {
 namespace {
-
-using nlohmann::json;
 
 /// Never early: a deadline of 10 seconds is at least 10 seconds away.
 std::uint64_t unix_seconds_in(std::uint32_t seconds) {
@@ -24,7 +19,7 @@ std::uint64_t unix_seconds_in(std::uint32_t seconds) {
 
 /// The body as JSON; a request without one asks for nothing in particular.
 Body optional_body(const HttpRequest& request) {
-  if (request.body.empty()) return {json::object(), {}};
+  if (request.body.empty()) return {nlohmann::json::object(), {}};
   return json_body(request);
 }
 
@@ -33,64 +28,6 @@ std::optional<std::uint32_t> optional_seconds(ObjectReader& reader, const std::s
   if (reader.member(key) == nullptr) return std::nullopt;
   return reader.required_number(key, least, kMaxDrainSeconds);
 }
-
-class NodeDrains {
- public:
-  NodeDrains(Desired& desired, const Streams& streams) : desired_(desired), streams_(streams) {}
-
-  HttpResponse drain(const HttpRequest& request, const std::string& id) {
-    const ReadDrain read = read_drain(request);
-    if (!read.request) return read.error;
-    return apply_to(id, [&](Backend& backend) { read.request->drain(backend); });
-  }
-
-  HttpResponse undrain(const HttpRequest& request, const std::string& id) {
-    if (auto unexpected = unexpected_body(request)) return *unexpected;
-    return apply_to(id, &DrainRequest::undrain);
-  }
-
- private:
-  /// Changes every backend of the node in one generation and tells which they are.
-  template <class F>
-  HttpResponse apply_to(const std::string& id, F change_backend) {
-    const auto node = streams_.node(id);
-    if (!node) {
-      return problem(404, "no node '" + id + "' is known: none connected since this control plane began");
-    }
-    const auto lives_here = [&](const Backend& backend) {
-      return std::find(node->addresses.begin(), node->addresses.end(), backend.address) !=
-             node->addresses.end();
-    };
-    Change change;
-    json backends = json::array();
-    for (const auto& [name, service] : desired_.now()->services) {
-      if (std::none_of(service->backends.begin(), service->backends.end(), lives_here)) continue;
-      Service changed = *service;
-      for (Backend& backend : changed.backends) {
-        if (!lives_here(backend)) continue;
-        change_backend(backend);
-        json shown = to_json(backend);
-        shown["service"] = name;
-        backends.push_back(std::move(shown));
-      }
-      if (changed != *service)
-        change.put_services.push_back(std::make_shared<const Service>(std::move(changed)));
-    }
-    std::uint64_t generation = desired_.now()->generation;
-    if (!change.put_services.empty()) {
-      const auto now = desired_.write(change);
-      if (!now) return not_stored(now.error());
-      generation = (*now)->generation;
-    }
-    HttpResponse response =
-        json_response(200, {{"node", id}, {"generation", generation}, {"backends", std::move(backends)}});
-    response.headers.emplace_back("Penstock-Generation", std::to_string(generation));
-    return response;
-  }
-
-  Desired& desired_;
-  const Streams& streams_;
-};
 
 }  // namespace
 
@@ -136,12 +73,17 @@ ReadSeconds read_seconds(const HttpRequest& request, const std::string& key) {
 }
 
 void add_node_drain_routes(Router& router, Desired& desired, const Streams& streams) {
-  const auto nodes = std::make_shared<NodeDrains>(desired, streams);
   const std::string item = "/api/v1/nodes/{id}";
-  router.add(Method::kPost, item + "/drain",
-             [=](const HttpRequest& r, Router::Captures c) { return nodes->drain(r, c[0]); });
-  router.add(Method::kPost, item + "/undrain",
-             [=](const HttpRequest& r, Router::Captures c) { return nodes->undrain(r, c[0]); });
+  router.add(Method::kPost, item + "/drain", [&](const HttpRequest& request, Router::Captures c) {
+    const ReadDrain read = read_drain(request);
+    if (!read.request) return read.error;
+    return change_backends_of_node(desired, streams, c[0],
+                                   [&](Backend& backend) { read.request->drain(backend); });
+  });
+  router.add(Method::kPost, item + "/undrain", [&](const HttpRequest& request, Router::Captures c) {
+    if (auto unexpected = unexpected_body(request)) return *unexpected;
+    return change_backends_of_node(desired, streams, c[0], &DrainRequest::undrain);
+  });
 }
 
 }  // namespace penstock

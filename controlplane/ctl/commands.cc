@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "controlplane/ctl/documents.h"
+#include "controlplane/ctl/health_tables.h"
 #include "controlplane/ctl/top.h"
 
 namespace penstock {
@@ -50,7 +51,15 @@ Status Commands::get(const std::string& collection, const std::string& id, Table
   return Ok{};
 }
 
-Status Commands::get_services(const std::string& id) { return get("services", id, &services_table); }
+Status Commands::get_services(const std::string& id) {
+  if (id.empty() || json_) return get("services", id, &services_table);
+  auto service = rest_.get({"services", id});
+  if (!service) return service.error();
+  const std::string checks = checks_table(*service);
+  out_ << services_table(Json::array({*service})) << "\n"
+       << checks << (checks.empty() ? "" : "\n") << health_table(*service);
+  return Ok{};
+}
 Status Commands::get_gateways(const std::string& id) { return get("gateways", id, &gateways_table); }
 Status Commands::get_nodes(const std::string& id) { return get("nodes", id, &nodes_table); }
 
@@ -111,7 +120,7 @@ Status Commands::create_service(const std::string& id, const ServiceFlags& flags
   auto service = to_json(flags);
   if (!service) return service.error();
   (*service)["id"] = id;
-  auto written = rest_.post({"services"}, *service);
+  auto written = rest_.post({"services"}, without_nulls(*service));
   return written ? print(*written, "service " + id + " created") : Status(written.error());
 }
 
@@ -124,7 +133,7 @@ Status Commands::set_service(const std::string& id, const ServiceFlags& flags) {
   if (!written && written.error().code == ErrorCode::kNotFound) {
     Json service = {{"id", id}};
     service.update(change);
-    written = rest_.put({"services", id}, service);
+    written = rest_.put({"services", id}, without_nulls(service));
   }
   if (!written) return written.error();
   return print(*written, "service " + id + " set");

@@ -43,6 +43,8 @@ class Commands {
   Status drain(const std::string& kind, const std::string& id, const DrainFlags& flags);
   Status undrain(const std::string& kind, const std::string& id, const DrainFlags& flags);
   Status upgrade(const std::string& gateway, const DrainFlags& flags);
+  /// kind: "backend" or "node".
+  Status maintenance(const std::string& kind, const std::string& id, bool on);
 
   /// Prints `count` tables (0 = for ever), `interval_seconds` apart. clear: begin each on a cleared screen.
   Status top(double interval_seconds, unsigned count, bool clear);

@@ -64,12 +64,19 @@ std::string services_table(const Json& services) {
 }
 
 std::string backends_table(const Json& services) {
-  Table table(
-      {{"SERVICE"}, {"BACKEND"}, {"ADDRESS"}, {"PORT", true}, {"WEIGHT", true}, {"DRAIN"}, {"DEADLINE"}});
+  Table table({{"SERVICE"},
+               {"BACKEND"},
+               {"ADDRESS"},
+               {"PORT", true},
+               {"WEIGHT", true},
+               {"DRAIN"},
+               {"MAINTENANCE"},
+               {"DEADLINE"}});
   for (const Json& service : services) {
     for (const Json& backend : list(service, "backends")) {
       table.add({cell(service, "id"), cell(backend, "id"), cell(backend, "address"), cell(backend, "port"),
-                 cell(backend, "weight"), cell(backend, "drain"), deadline_of(backend)});
+                 cell(backend, "weight"), cell(backend, "drain"), cell(backend, "maintenance"),
+                 deadline_of(backend)});
     }
   }
   return table.text();

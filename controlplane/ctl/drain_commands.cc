@@ -1,4 +1,4 @@
-// drain, undrain and upgrade: what they ask for, and how --wait sees that it is done.
+// drain, undrain, maintenance and upgrade: what they ask for, and how --wait sees that it is done.
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -140,6 +140,21 @@ class BackendsDrained {
   std::optional<std::chrono::steady_clock::time_point> zero_since_;
 };
 
+/// Those that a change of a node changed.
+Backends backends_of_node(const Json& answer) {
+  Backends out;
+  for (const Json& backend : member(answer, "backends")) {
+    out.emplace_back(text_at(backend, "service"), text_at(backend, "id"));
+  }
+  return out;
+}
+
+std::string names_of(const Backends& backends) {
+  std::string out;
+  for (const auto& [service, backend] : backends) out += " " + service + "/" + backend;
+  return out.empty() ? " no backend has one of its addresses" : out;
+}
+
 Standing drain_standing(const Json& gateway) {
   const Json& drain = member(gateway, "drain");
   const std::string phase = text_at(drain, "phase");
@@ -224,16 +239,9 @@ Status Commands::drain(const std::string& kind, const std::string& id, const Dra
   if (!written) return written.error();
   Backends backends;
   if (kind == "backend") backends.push_back(*service_and_backend(id));
-  for (const Json& drained : kind == "node" ? member(*written, "backends") : Json::array()) {
-    backends.emplace_back(text_at(drained, "service"), text_at(drained, "id"));
-  }
-  std::string sentence = kind + " " + id + " drained";
-  if (kind == "node") {
-    sentence += ":";
-    for (const auto& [service, backend] : backends) sentence += " " + service + "/" + backend;
-    if (backends.empty()) sentence += " no backend has one of its addresses";
-  }
-  const Status printed = print(*written, sentence);
+  if (kind == "node") backends = backends_of_node(*written);
+  const Status printed =
+      print(*written, kind + " " + id + " drained" + (kind == "node" ? ":" + names_of(backends) : ""));
   if (!flags.wait || !printed) return printed;
   if (kind != "gateway") return backends.empty() ? printed : wait_for_backends(std::move(backends), flags);
   const std::uint64_t limit = number_at(*body, "deadline_seconds");
@@ -252,6 +260,16 @@ Status Commands::undrain(const std::string& kind, const std::string& id, const D
   const Status printed = print(*written, kind + " " + id + " undrained");
   if (!flags.wait || !printed || kind != "gateway") return printed;
   return wait_for_gateway(id, flags, kGatewayPatienceSeconds, &announce_standing);
+}
+
+Status Commands::maintenance(const std::string& kind, const std::string& id, bool on) {
+  auto path = path_of(kind, id);
+  if (!path) return path.error();
+  path->push_back("maintenance");
+  auto written = on ? rest_.post(*path) : rest_.remove(*path);
+  if (!written) return written.error();
+  const std::string sentence = kind + " " + id + (on ? " in maintenance" : " out of maintenance");
+  return print(*written, sentence + (kind == "node" ? ":" + names_of(backends_of_node(*written)) : ""));
 }
 
 Status Commands::upgrade(const std::string& id, const DrainFlags& flags) {

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "controlplane/ctl/commands.h"
+#include "controlplane/ctl/service_options.h"
 #include "penstock/base/exit_code.h"
 
 namespace penstock {
@@ -78,6 +79,7 @@ struct CommandLine {
     add_with_id("delete", "Delete", {"service", "backend", "gateway"},
                 [this](Commands& c, const std::string& kind) { return c.remove(kind, id); });
     add_drains();
+    add_maintenance();
     add_gateway();
     add_top();
   }
@@ -111,61 +113,24 @@ struct CommandLine {
     });
   }
 
-  void add_service_options(CLI::App& to) {
-    to.add_option("id", id, "Service")->required();
-    to.add_option("--vip", service.vip, "Virtual IP address, or a prefix such as 203.0.113.0/24");
-    to.add_option("--protocol", service.protocol, "tcp, udp, sctp or any");
-    to.add_option("--port", service.port, "1-65535, a range such as 8000-8999, or * for every port");
-    to.add_option("--encap", service.encap, "gue, ipip, gre, vxlan, l2dsr or nat");
-    to.add_option("--table-size", service.table_size, "Slots of the Maglev table, a prime; 0 = by itself");
-    to.add_option("--backend", service.backends,
-                  "id=ID,address=ADDRESS[,weight=N][,drain=true][,port=N][,mac=MAC][,quic_server_id=HEX]; "
-                  "again for each, replaces all")
-        ->allow_extra_args(false);
-    to.add_option("--tcp-syn-seconds", service.tcp_syn_seconds, "Idle timeout before the handshake is done");
-    to.add_option("--tcp-established-seconds", service.tcp_established_seconds,
-                  "Idle timeout of established connections");
-    to.add_option("--tcp-closing-seconds", service.tcp_closing_seconds, "Idle timeout after FIN or RST");
-    to.add_option("--udp-seconds", service.udp_seconds, "Idle timeout of UDP flows");
-    to.add_option("--second-chance", service.second_chance,
-                  "gue: tcp (by itself), off, or tcp+udp: backends pass on what they do not know");
-    to.add_option("--one-shot", service.one_shot, "true: a UDP service without flow entries");
-    to.add_option("--affinity-ipv4", service.affinity_ipv4,
-                  "Keep clients of one IPv4 prefix of so many bits on one backend; 0 = by flow");
-    to.add_option("--affinity-ipv6", service.affinity_ipv6, "The same for IPv6");
-    to.add_option("--udp-checksum", service.udp_checksum, "gue, vxlan: true computes the outer UDP checksum");
-    to.add_option("--gre-key", service.gre_key, "gre: the key, or none");
-    to.add_option("--vxlan-vni", service.vxlan_vni, "vxlan: the network identifier");
-    to.add_option("--too-big", service.too_big, "What does not fit: reply tells the sender, or fragment");
-    to.add_option("--proxy-protocol", service.proxy_protocol,
-                  "nat of tcp: true tells the client's address by the PROXY protocol");
-    to.add_option("--quic", service.quic,
-                  "rotation=N,server_id_length=N,nonce_length=N[,key_file=PATH], or none; again for each, "
-                  "replaces all")
-        ->allow_extra_args(false);
-  }
-
   void add_set() {
     auto* set = app.add_subcommand("set", "Create, or change what is given")->require_subcommand(1);
     auto* one = set->add_subcommand("service", "Create or change a service");
-    add_service_options(*one);
+    one->add_option("id", id, "Service")->required();
+    add_service_options(*one, service);
     one->callback([this] { action = [this](Commands& c) { return c.set_service(id, service); }; });
 
     auto* other = set->add_subcommand("backend", "Add or change a backend");
     other->add_option("id", id, "SERVICE/BACKEND")->required();
-    other->add_option("--address", backend.address, "IPv4 or IPv6 address of the backend host");
-    other->add_option("--weight", backend.weight, "0-1000");
-    other->add_option("--drain", backend.drain, "true or false");
-    other->add_option("--port", backend.port, "nat: where it listens; else the VIP's port");
-    other->add_option("--mac", backend.mac, "vxlan: its MAC address inside the tunnel");
-    other->add_option("--quic-server-id", backend.quic_server_id, "Hexadecimal, with a service's --quic");
+    add_backend_options(*other, backend);
     other->callback([this] { action = [this](Commands& c) { return c.set_backend(id, backend); }; });
 
     add_set_gateway(*set);
 
     auto* create = app.add_subcommand("create", "Create what must not exist yet")->require_subcommand(1);
     auto* fresh = create->add_subcommand("service", "Create a service");
-    add_service_options(*fresh);
+    fresh->add_option("id", id, "Service")->required();
+    add_service_options(*fresh, service);
     fresh->callback([this] { action = [this](Commands& c) { return c.create_service(id, service); }; });
   }
 
@@ -210,6 +175,19 @@ struct CommandLine {
       auto& undo = add_kind(*up, kind, "Take new flows again at a " + kind,
                             [this, kind](Commands& c) { return c.undrain(kind, id, drain); });
       if (kind == "gateway") add_wait(undo);
+    }
+  }
+
+  void add_maintenance() {
+    auto* command = app.add_subcommand("maintenance", "Send no new flows to what is being worked on")
+                        ->require_subcommand(1);
+    auto* on = command->add_subcommand("on", "Begin maintenance of one of these")->require_subcommand(1);
+    auto* off = command->add_subcommand("off", "End maintenance of one of these")->require_subcommand(1);
+    for (const std::string kind : {"backend", "node"}) {
+      add_kind(*on, kind, "Send no new flows to a " + kind,
+               [this, kind](Commands& c) { return c.maintenance(kind, id, true); });
+      add_kind(*off, kind, "Send new flows to a " + kind + " again, as its health allows",
+               [this, kind](Commands& c) { return c.maintenance(kind, id, false); });
     }
   }
 

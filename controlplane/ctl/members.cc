@@ -1,6 +1,7 @@
 #include "controlplane/ctl/members.h"
 
 #include <charconv>
+#include <cmath>
 #include <sstream>
 
 namespace penstock {
@@ -10,6 +11,17 @@ Result<Json> number(const std::string& flag, const std::string& text) {
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (ec != std::errc() || end != text.data() + text.size()) {
     return invalid(flag, "'" + text + "' is not a whole number");
+  }
+  return Json(value);
+}
+
+Result<Json> decimal(const std::string& flag, const std::string& text) {
+  double value = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, ec] = std::from_chars(text.data(), last, value, std::chars_format::fixed);
+  // from_chars also takes "inf" and "nan", which JSON cannot say.
+  if (ec != std::errc() || end != last || !std::isfinite(value)) {
+    return invalid(flag, "'" + text + "' is not a number");
   }
   return Json(value);
 }

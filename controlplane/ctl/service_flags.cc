@@ -65,6 +65,7 @@ Result<Json> backend_from_text(const std::string& text) {
                                     {"address", as_text},
                                     {"weight", number},
                                     {"drain", yes_or_no},
+                                    {"maintenance", yes_or_no},
                                     {"port", number},
                                     {"mac", as_text},
                                     {"quic_server_id", as_text}});
@@ -115,6 +116,9 @@ Result<Json> to_json(const ServiceFlags& flags) {
     if (!quic) return quic;
     out["quic"] = std::move(*quic);
   }
+  auto health = to_json(flags.health);
+  if (!health) return health;
+  put_object(out, "health", std::move(*health));
   for (const std::string& text : flags.backends) {
     auto backend = backend_from_text(text);
     if (!backend) return backend;
@@ -133,6 +137,7 @@ Json to_json(const BackendFlags& flags) {
     out["drain_deadline"] = nullptr;
     out["drain_policy"] = nullptr;
   }
+  put(out, "maintenance", flags.maintenance);
   put(out, "port", flags.port);
   put(out, "mac", flags.mac);
   put(out, "quic_server_id", flags.quic_server_id);

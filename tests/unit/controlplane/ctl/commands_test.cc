@@ -127,6 +127,50 @@ TEST_F(CommandsTest, DrainAndDeleteUseTheirPaths) {
   EXPECT_EQ(line(4), "DELETE /api/v1/services/web");
 }
 
+TEST_F(CommandsTest, MaintenanceBeginsAndEndsAndNamesTheBackendsOfANode) {
+  auto& commands = answering([](const Asked&) {
+    return Answer{200, R"({"backends":[{"service":"dns","id":"a"},{"service":"web","id":"be1"},7]})"};
+  });
+  ASSERT_TRUE(commands.maintenance("backend", "web/be1", true));
+  ASSERT_TRUE(commands.maintenance("backend", "web/be1", false));
+  ASSERT_TRUE(commands.maintenance("node", "node1", true));
+  ASSERT_TRUE(commands.maintenance("node", "node1", false));
+  EXPECT_FALSE(commands.maintenance("backend", "web", true));
+  EXPECT_EQ(line(0), "POST /api/v1/services/web/backends/be1/maintenance");
+  EXPECT_EQ(line(1), "DELETE /api/v1/services/web/backends/be1/maintenance");
+  EXPECT_EQ(line(2), "POST /api/v1/nodes/node1/maintenance");
+  EXPECT_EQ(line(3), "DELETE /api/v1/nodes/node1/maintenance");
+  EXPECT_EQ(server_->asked().size(), 4u);
+  EXPECT_THAT(out_.str(), HasSubstr("backend web/be1 in maintenance\nbackend web/be1 out of maintenance\n"
+                                    "node node1 in maintenance: dns/a web/be1"));
+}
+
+TEST_F(CommandsTest, OneServiceIsShownWithItsHealth) {
+  const auto one = [](const Asked&) {
+    return Answer{200, R"({"id":"web","health":{"checks":[{"type":"tcp"}],"all_down":"drop"}})"};
+  };
+  ASSERT_TRUE(answering(one).get_services("web"));
+  EXPECT_EQ(line(0), "GET /api/v1/services/web");
+  for (const char* part : {"SERVICE ", "\n\nCHECK  TYPE ", "\n\nHEALTH ", "all down       drop\n"}) {
+    EXPECT_THAT(out_.str(), HasSubstr(part));
+  }
+}
+
+TEST_F(CommandsTest, WhatIsTakenBackIsLeftOutOfANewService) {
+  ServiceFlags flags;
+  flags.vip = "203.0.113.10";
+  flags.health.checks = {"none"};
+  flags.health.hot = "default";
+  auto& commands = answering([](const Asked& asked) {
+    return asked.method == "PATCH" ? Answer{404, "{}"} : ok(asked);
+  });
+  ASSERT_TRUE(commands.set_service("web", flags));
+  EXPECT_EQ(Json::parse(server_->asked()[0].body),
+            Json::parse(R"({"vip":"203.0.113.10","health":{"checks":null,"hot":null}})"));
+  EXPECT_EQ(Json::parse(server_->asked()[1].body),
+            Json::parse(R"({"id":"web","vip":"203.0.113.10","health":{}})"));
+}
+
 TEST_F(CommandsTest, SetGatewaySendsOnlyWhatIsGivenAndCreatesWhatIsMissing) {
   GatewayFlags flags;
   EXPECT_FALSE(answering(ok).set_gateway("gw1", flags)) << "nothing to set";

@@ -138,6 +138,29 @@ TEST_F(SqliteStoreTest, DocumentsOfTheFirstReleaseAreReadWithTheirDefaults) {
   EXPECT_EQ(web.second_chance, SecondChance::kTcp);
   EXPECT_TRUE(web.backends[0].drain);
   EXPECT_EQ(web.backends[0].drain_deadline, 0u);
+  EXPECT_FALSE(web.backends[0].maintenance);
+  EXPECT_EQ(web.health, Health{});
+}
+
+TEST_F(SqliteStoreTest, HealthAndMaintenanceAreThereAfterReopening) {
+  Service service = *put("web", 80).put_services[0];
+  service.backends[0].maintenance = true;
+  service.health.direct = DirectChecks::kAlways;
+  service.health.all_down = AllDown::kReset;
+  service.health.breaker.open_ms = 700;
+  service.health.slow_start.exponent = 0.1;
+  Check check;
+  check.name = "front";
+  check.type = CheckType::kHttp;
+  check.headers["X-Role"] = "primary";
+  check.statuses = {{200, 204}, {301, 301}};
+  service.health.checks = {check};
+  Change change;
+  change.put_services.push_back(std::make_shared<const Service>(service));
+  ASSERT_TRUE(open()->commit(0, change));
+  const auto state = open()->load();
+  ASSERT_TRUE(state) << state.error().text();
+  EXPECT_EQ(*state->services.at("web"), service);
 }
 
 TEST_F(SqliteStoreTest, AStaleGenerationIsRefusedAndChangesNothing) {
