@@ -129,9 +129,11 @@ std::string health_table(const Json& service) {
   Table table({{"HEALTH"}, {"RULE"}});
   table.add({"probes", "down after " + number_text(health, "fall", kDefaultFall) + " lost, back after " +
                            number_text(health, "rise", kDefaultRise) + " answered"});
-  table.add({"held down", text_of_milliseconds(number(health, "hold_ms", kDefaultHoldMs)) +
-                              ", doubled while it falls again, up to " +
-                              text_of_milliseconds(number(health, "max_hold_ms", kDefaultMaxHoldMs))});
+  const std::uint64_t hold = number(health, "hold_ms", kDefaultHoldMs);
+  const std::uint64_t longest =
+      number(health, "max_hold_ms", std::max<std::uint64_t>(kDefaultMaxHoldMs, hold));
+  table.add({"held down", text_of_milliseconds(hold) + ", doubled while it falls again, up to " +
+                              text_of_milliseconds(longest)});
   const std::uint64_t panic = number(health, "panic_percent", 0);
   table.add(
       {"all down",

@@ -1,5 +1,6 @@
 #include "controlplane/model/health_document.h"
 
+#include <algorithm>
 #include <string>
 
 #include "controlplane/model/check_document.h"
@@ -12,6 +13,9 @@ using nlohmann::json;
 
 constexpr std::uint32_t kMinBreakerOpenMs = 100;
 constexpr std::uint32_t kMinBreakerLatencyFactor = 2;
+
+/// The default of "max_hold_ms".
+std::uint32_t longest_hold_with(std::uint32_t hold_ms) { return std::max(kDefaultMaxHoldMs, hold_ms); }
 
 HotRule parse_hot(ObjectReader& health, Problems& problems) {
   HotRule out;
@@ -121,11 +125,8 @@ Health parse_health(ObjectReader& service, Problems& problems) {
   out.rise = reader.number_or("rise", 1, kMaxCheckRepeat, out.rise);
   out.fall = reader.number_or("fall", 1, kMaxCheckRepeat, out.fall);
   out.hold_ms = reader.number_or("hold_ms", 1, kMaxHoldMs, out.hold_ms);
-  out.max_hold_ms = reader.number_or("max_hold_ms", 1, kMaxHoldMs, out.max_hold_ms);
-  if (out.max_hold_ms < out.hold_ms) {
-    reader.complain("max_hold_ms", "must be at least hold_ms (" + std::to_string(out.hold_ms) + "); it is " +
-                                       std::to_string(out.max_hold_ms));
-  }
+  out.max_hold_ms = reader.number_or("max_hold_ms", 1, kMaxHoldMs, longest_hold_with(out.hold_ms));
+  if (out.max_hold_ms < out.hold_ms) reader.complain("max_hold_ms", "must be at least hold_ms");
   out.all_down = parse_all_down(reader);
   out.panic_percent = reader.number_or("panic_percent", 0, 100, out.panic_percent);
   out.hot = parse_hot(reader, problems);
@@ -143,7 +144,7 @@ json to_json(const Health& health) {
   if (health.rise != by_default.rise) out["rise"] = health.rise;
   if (health.fall != by_default.fall) out["fall"] = health.fall;
   if (health.hold_ms != by_default.hold_ms) out["hold_ms"] = health.hold_ms;
-  if (health.max_hold_ms != by_default.max_hold_ms) out["max_hold_ms"] = health.max_hold_ms;
+  if (health.max_hold_ms != longest_hold_with(health.hold_ms)) out["max_hold_ms"] = health.max_hold_ms;
   if (health.all_down != by_default.all_down) out["all_down"] = name_of(health.all_down);
   if (health.panic_percent != by_default.panic_percent) out["panic_percent"] = health.panic_percent;
   if (health.hot != by_default.hot) out["hot"] = to_json(health.hot);

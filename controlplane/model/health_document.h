@@ -8,7 +8,7 @@
 //    "slow_start":{"duration_ms":10000,"initial_percent":10,"exponent":1}}
 //
 // "direct" is auto, off or always; "all_down" use_all, reset or drop; a check is check_document.h. What is
-// left out has its default and is left out again.
+// left out has its default and is left out again; that of "max_hold_ms" is at least "hold_ms".
 #pragma once
 
 #include <nlohmann/json.hpp>

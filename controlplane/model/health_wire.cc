@@ -73,6 +73,14 @@ void fill(const SlowStart& slow_start, proto::SlowStart& out) {
   if (slow_start.exponent != SlowStart{}.exponent) out.set_exponent(slow_start.exponent);
 }
 
+template <class Message>
+void fill_checks_of(const Health& health, Message& out) {
+  if (health.checks.empty()) return;
+  for (const Check& check : health.checks) fill(check, *out.add_checks());
+  out.set_check_hold_ms(unless(kDefaultHoldMs, health.hold_ms));
+  out.set_check_max_hold_ms(unless(kDefaultMaxHoldMs, health.max_hold_ms));
+}
+
 }  // namespace
 
 void fill(const Check& check, proto::Check& out) {
@@ -120,5 +128,8 @@ void fill(const Health& health, proto::Health& out) {
   if (health.breaker != Breaker{}) fill(health.breaker, *out.mutable_breaker());
   if (health.slow_start != SlowStart{}) fill(health.slow_start, *out.mutable_slow_start());
 }
+
+void fill_checks(const Health& health, proto::NodeService& out) { fill_checks_of(health, out); }
+void fill_checks(const Health& health, proto::NodeCheckTarget& out) { fill_checks_of(health, out); }
 
 }  // namespace penstock

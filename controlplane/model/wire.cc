@@ -150,7 +150,7 @@ void fill(const Service& service, std::uint32_t overhead, proto::NodeService& ou
   out.set_overhead(overhead);
   out.set_search_udp(searches_udp(service));
   out.set_service(service.id);
-  for (const Check& check : service.health.checks) fill(check, *out.add_checks());
+  fill_checks(service.health, out);
 }
 
 }  // namespace
@@ -238,7 +238,7 @@ proto::NodeDirective NodeIndex::directive(std::span<const IpAddr> addresses) con
     to.set_address(target.second.text());
     to.set_protocol(wire_protocol(*seat->service));
     to.set_port(seat->port);
-    for (const Check& check : seat->service->health.checks) fill(check, *to.add_checks());
+    fill_checks(seat->service->health, to);
   }
   return out;
 }

@@ -93,6 +93,13 @@ TEST(HealthDocument, NamesAreUniqueByThemselves) {
   EXPECT_EQ(health_of(to_json(health).dump().c_str()), health);
 }
 
+TEST(HealthDocument, TheLongestHoldThatNobodyGaveIsAtLeastTheHold) {
+  EXPECT_EQ(health_of(R"({"hold_ms":90000})").max_hold_ms, 90'000u);
+  EXPECT_EQ(to_json(health_of(R"({"hold_ms":90000})")), json::parse(R"({"hold_ms":90000})"));
+  EXPECT_EQ(to_json(health_of(R"({"hold_ms":90000,"max_hold_ms":90001})"))["max_hold_ms"], 90'001);
+  EXPECT_EQ(health_of(R"({"hold_ms":59999})").max_hold_ms, 60'000u);
+}
+
 TEST(HealthDocument, ATimeoutThatNobodyGaveFitsItsInterval) {
   EXPECT_EQ(health_of(R"({"checks":[{"type":"tcp","interval_ms":100}]})").checks[0].timeout_ms, 100u);
   EXPECT_EQ(health_of(R"({"checks":[{"type":"tcp","interval_ms":5000}]})").checks[0].timeout_ms, 500u);
@@ -166,8 +173,8 @@ INSTANTIATE_TEST_SUITE_P(
                   R"({"hold_ms":0,"max_hold_ms":3600001})",
                   {{"hold_ms", "must be 1–3600000"}, {"max_hold_ms", "must be 1–3600000"}}},
         BadHealth{"HoldBeyondTheLongest",
-                  R"({"hold_ms":90000})",
-                  {{"max_hold_ms", "must be at least hold_ms (90000); it is 60000"}}},
+                  R"({"hold_ms":9000,"max_hold_ms":8999})",
+                  {{"max_hold_ms", "must be at least hold_ms"}}},
         BadHealth{
             "AllDownUnknown", R"({"all_down":"panic"})", {{"all_down", "must be use_all, reset or drop"}}},
         BadHealth{"Panic", R"({"panic_percent":101})", {{"panic_percent", "must be 0–100"}}},

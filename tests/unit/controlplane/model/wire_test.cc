@@ -258,15 +258,27 @@ TEST(Wire, ANodeHearsOfItsChecksAndOfNothingElseOfHealth) {
   EXPECT_EQ(directive.nat_targets_size(), 0);
   const std::string plain = bytes(R"("checks":[)" + check + "]");
   EXPECT_EQ(plain, bytes(R"("checks":[)" + check +
-                         R"(],"hold_ms":1,"all_down":"drop","direct":"off","rise":9,"hot":{"enabled":false},
+                         R"(],"all_down":"drop","direct":"off","rise":9,"hot":{"enabled":false},
                            "breaker":{"enabled":false},"slow_start":{"duration_ms":0},"panic_percent":50)"));
   EXPECT_NE(plain, bytes(R"("checks":[{"type":"http","path":"/healthz","fall":1}])"));
   EXPECT_NE(plain, bytes(""));
+  EXPECT_EQ(bytes(""), bytes(R"("hold_ms":500)")) << "nothing is held where nothing is checked";
   EXPECT_EQ(directive_of("gue", backends).SerializeAsString(),
             directive_of("gue", R"("backends":[{"id":"a","address":"10.0.0.1","maintenance":true},
                                                {"id":"b","address":"10.0.0.2"}])")
                 .SerializeAsString())
       << "maintenance is for gateways";
+}
+
+TEST(Wire, ANodeHearsHowLongAFailedCheckHolds) {
+  const std::string health = R"("health":{"checks":[{"type":"tcp"}],"hold_ms":500,"max_hold_ms":7000},)";
+  const std::string backends = R"("backends":[{"id":"a","address":"10.0.0.1"}])";
+  const proto::NodeService service = directive_of("gue", health + backends).services(0);
+  EXPECT_EQ(service.check_hold_ms(), 500u);
+  EXPECT_EQ(service.check_max_hold_ms(), 7000u);
+  const proto::NodeCheckTarget target = directive_of("nat", health + backends).nat_targets(0);
+  EXPECT_EQ(target.check_hold_ms(), 500u);
+  EXPECT_EQ(target.check_max_hold_ms(), 7000u);
 }
 
 TEST(Wire, ANodeChecksWhatNatSendsToItsAddresses) {
