@@ -5,6 +5,7 @@ import json
 import subprocess
 import threading
 import time
+from typing import Sequence
 
 from .analysis import Record
 from .system import BUILD, LOGS, LabError, in_namespace
@@ -16,11 +17,15 @@ PROGRAM = BUILD / "tests/penstock-traffic"
 class Client:
     """Runs from start() to stop(). records() may be called at any time from any thread."""
 
-    def __init__(self, *, http_rate: float = 240, udp_rate: float = 80, long_lived: int = 24):
+    def __init__(self, *, http_rate: float = 240, udp_rate: float = 80, long_lived: int = 24,
+                 http: Sequence[str] = (f"{VIP4}:80", f"[{VIP6}]:80"),
+                 udp: Sequence[str] = (f"{VIP4}:7", f"[{VIP6}]:7"), more: Sequence[str] = ()):
+        """more: further flags of penstock-traffic."""
+        targets = [word for target in http for word in ("--http", target)]
+        targets += [word for target in udp for word in ("--udp", target)]
         self._command = in_namespace(CLIENT.namespace, [
-            str(PROGRAM), "--http", f"{VIP4}:80", "--http", f"[{VIP6}]:80", "--udp", f"{VIP4}:7",
-            "--udp", f"[{VIP6}]:7", "--http-rate", str(http_rate), "--udp-rate", str(udp_rate),
-            "--long-lived", str(long_lived)])
+            str(PROGRAM), *targets, "--http-rate", str(http_rate), "--udp-rate", str(udp_rate),
+            "--long-lived", str(long_lived), *more])
         self._records: list[Record] = []
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None

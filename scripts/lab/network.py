@@ -92,6 +92,30 @@ def unsilence(h: Host) -> None:
         run(["ip", family, "rule", "del", "pref", "0", "blackhole"], ns=h.namespace, check=False)
 
 
+def cut(h: Host) -> None:
+    """Takes the link of a host down, at the router's end: carrier and neighbours are gone."""
+    run(["ip", "link", "set", "dev", h.name, "down"], ns=_ROUTER_NS)
+
+
+def mend(h: Host) -> None:
+    run(["ip", "link", "set", "dev", h.name, "up"], ns=_ROUTER_NS)
+    # IPv6 addresses do not outlive a link that goes down.
+    run(["ip", "addr", "replace", f"{h.router_ipv6}/64", "dev", h.name, "nodad"], ns=_ROUTER_NS)
+    _neighbours(h)
+
+
+def lose_probes(h: Host) -> None:
+    """From now on the router drops the probes of a host, and nothing else: GUE control messages (the C bit)."""
+    rules = "".join(f"{family} daddr {address} udp dport 6080 @th,64,8 & 0x20 == 0x20 drop; "
+                    for family, address in (("ip", h.ipv4), ("ip6", h.ipv6)))
+    run(["nft", "add table inet penstock-probes { chain forward { type filter hook forward priority 0; " + rules + "} }"],
+        ns=_ROUTER_NS)
+
+
+def find_probes() -> None:
+    run(["nft", "delete", "table", "inet", "penstock-probes"], ns=_ROUTER_NS, check=False)
+
+
 def forget_vips(h: Host) -> None:
     """The routes that a killed agent left are gone after a reboot."""
     for family in ("-4", "-6"):

@@ -15,7 +15,7 @@ _GRPC = f"{CTL.ipv4}:7781"
 _STATE = RUN / "state"
 # Flow tables outlive a dataplane here, in memory.
 _FLOWS = Path("/dev/shm/penstock-lab")
-_PROBE_INTERVAL_MS = 20
+_PROBE_INTERVAL_MS = 50
 # A gateway host has 100. Here a late beat of a starved process withdrew both gateways at once, seen with 5,000 NAT
 # sessions while compilers ran beside; a dead dataplane is noticed by its socket, whatever this is.
 _HEARTBEAT_TIMEOUT_MS = 300

@@ -6,8 +6,10 @@ import signal
 import time
 from typing import Callable
 
-from . import faults_backends, faults_gateways, faults_routing, faults_sync, lifecycle, packets, processes, rest, topology
+from . import (faults_backends, faults_gateways, faults_health, faults_routing, faults_sync, lifecycle, packets, processes,
+               rest, topology)
 from .fault_run import FULL, QUICK, FaultRun
+from .health_run import HealthRun
 from .rest import Refused
 from .run import Run
 from .system import LabError, pid_of, say
@@ -119,18 +121,35 @@ FAULTS: dict[str, Callable[[FaultRun], None]] = {
 }
 
 
+# Each serves by penstock-work, and looks at what new connections meet.
+HEALTH: dict[str, Callable[[HealthRun], None]] = {
+    "process-exit": faults_health.process_exit, "process-hang": faults_health.process_hang,
+    "host-down": faults_health.host_down, "slow-backend": faults_health.slow_backend,
+    "flapping": faults_health.flapping, "all-down": faults_health.all_down, "agent-lost": faults_health.agent_lost,
+    "recovery": faults_health.recovery, "forged-probes": faults_health.forged_probes,
+}
+
+
 def play(name: str, json_path: str | None, *, quick: bool = False) -> int:
+    every = {**SCENARIOS, **FAULTS, **HEALTH}
     if name == "list":
-        for key, scenario in [*SCENARIOS.items(), *FAULTS.items()]:
+        for key, scenario in every.items():
             say(f"{key:20} {scenario.__doc__}")
         return 0
-    if name not in SCENARIOS and name not in FAULTS:
-        raise LabError(f"no scenario '{name}'; there are {', '.join([*SCENARIOS, *FAULTS])}", 64)
+    if name not in every:
+        raise LabError(f"no scenario '{name}'; there are {', '.join(every)}", 64)
     lifecycle.require_up()
-    run = FaultRun(name, QUICK if quick else FULL, on_event=say) if name in FAULTS else Run(name, on_event=say)
+    scale = QUICK if quick else FULL
+    if name in HEALTH:
+        run = HealthRun(name, scale, on_event=say)  # serves first, and drives its own traffic then
+    elif name in FAULTS:
+        run = FaultRun(name, scale, on_event=say)
+    else:
+        run = Run(name, on_event=say)
     try:
-        run.start()
-        (FAULTS | SCENARIOS)[name](run)
+        if name not in HEALTH:
+            run.start()
+        every[name](run)
         run.finish()
     finally:
         run.restore()
