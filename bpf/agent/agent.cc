@@ -100,7 +100,7 @@ Result<std::unique_ptr<Agent>> Agent::start(AgentSettings settings) {
       {self->settings_.id, self->settings_.version, self->settings_.controlplane, self->settings_.tls},
       [fd = self->wake_.get()] { eventfd_write(fd, 1); });
   if (!session) return session.error();
-  auto load = LoadTick::start(self->settings_);
+  auto load = LoadTick::start(self->settings_, [fd = self->wake_.get()] { eventfd_write(fd, 1); });
   if (!load) return load.error();
   self->load_ = std::move(*load);
   // The maps are filled before the program is attached: no packet is refused for want of a configuration.
@@ -159,7 +159,7 @@ void Agent::apply(NodeServices wanted) {
     spdlog::error("{}", directive_problem_);
   }
   in_force_ = std::move(wanted);
-  load_->set_services(in_force_->ids);
+  load_->set_services(*in_force_);
   for (const std::string& problem : clamp()) spdlog::warn("{}", problem);
   spdlog::info("generation {}: {} services", in_force_->generation, in_force_->services.size());
 }
@@ -175,10 +175,7 @@ void Agent::handle_directive() {
     return;
   }
   directive_problem_.clear();
-  if (in_force_ && in_force_->generation == wanted->generation && in_force_->services == wanted->services &&
-      in_force_->searched == wanted->searched && in_force_->overheads == wanted->overheads &&
-      in_force_->probe_key == wanted->probe_key && in_force_->ids == wanted->ids)
-    return;
+  if (in_force_ == *wanted) return;
   apply(std::move(*wanted));
   if (auto saved = save_directive(state_file(".pb"), *directive); !saved) {
     directive_problem_ = saved.error().text();
@@ -215,9 +212,11 @@ void Agent::reconcile() {
 void Agent::report() {
   proto::NodeStatus status;
   if (in_force_) status.set_generation(in_force_->generation);
-  fill_status(status, *program_, in_force_ ? &*in_force_ : nullptr);
-  const Nanoseconds now = monotonic_now();
-  load_->report(status, now);
+  const std::vector<VipKey> services = fill_status(status, *program_);
+  load_->report(status, services, monotonic_now());
+  if (in_force_) {
+    for (const std::string& problem : in_force_->refused()) status.add_errors(problem);
+  }
   for (const std::string& problem : problems_) status.add_errors(problem);
   for (const std::string& problem : load_->problems()) status.add_errors(problem);
   for (const std::string& problem : {load_problem_, directive_problem_}) {
@@ -259,6 +258,7 @@ void Agent::run(int stop_fd) {
     eventfd_t woken = 0;
     if (fds[1].revents != 0 && eventfd_read(wake_.get(), &woken) == 0) {
       handle_directive();
+      tick_load();
       report();
     }
     if (take_ticks(load_timer_)) tick_load();

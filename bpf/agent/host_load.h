@@ -27,8 +27,6 @@ struct HostLoad {
 
 /// What applications say of themselves: ORCA's OrcaLoadReport.
 struct ApplicationLoad {
-  Measurement cpu_utilization;
-  Measurement mem_utilization;
   Measurement application_utilization;
   Measurement rps_fractional;
   Measurement eps;

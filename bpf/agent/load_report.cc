@@ -109,13 +109,10 @@ std::optional<probe_service_entry> service_entry(const ServiceView& service, Nan
     out.sampled_ns = service.telemetry_at.count();
     put_telemetry(load, *service.telemetry);
   }
-  if (service.cgroup != nullptr) {
-    load.cpu = wire(probe_share(service.cgroup->cpu, now));
-    load.throttled = wire(probe_share(service.cgroup->throttled, now));
-    keep_youngest(out.sampled_ns, {&service.cgroup->cpu, &service.cgroup->throttled}, now);
-  }
+  load.cpu = wire(probe_share(service.cpu, now));
+  load.throttled = wire(probe_share(service.throttled, now));
   load.application_utilization = wire(probe_share(service.application_utilization, now));
-  keep_youngest(out.sampled_ns, {&service.application_utilization}, now);
+  keep_youngest(out.sampled_ns, {&service.cpu, &service.throttled, &service.application_utilization}, now);
   load.check = service.check;
   // A check's state holds until the next run ends, however long that is: it is as young as this agent's word.
   if (load.check != PENSTOCK_PROBE_UNCHECKED) out.sampled_ns = now.count();
@@ -185,6 +182,10 @@ void say_telemetry(proto::ServiceTelemetry& out, const ServiceTelemetry& seen, s
   }
   if (seen.srtt_us) put(*out.mutable_srtt_us(), *seen.srtt_us);
   if (seen.stalled) put(*out.mutable_stalled_us(), static_cast<double>(seen.stalled->count()) / 1000);
+  if (seen.accept) {
+    put(*out.mutable_accept_queue(), seen.accept->queue);
+    put(*out.mutable_accept_limit(), seen.accept->limit);
+  }
 }
 
 }  // namespace
@@ -192,9 +193,8 @@ void say_telemetry(proto::ServiceTelemetry& out, const ServiceTelemetry& seen, s
 void fill(proto::ServiceTelemetry& out, const ServiceView& service, Nanoseconds now) {
   if (service.telemetry != nullptr)
     say_telemetry(out, *service.telemetry, static_cast<std::uint32_t>(elapsed_ms(service.telemetry_at, now)));
-  if (service.cgroup == nullptr) return;
-  PENSTOCK_SAY(cpu, *service.cgroup);
-  PENSTOCK_SAY(throttled, *service.cgroup);
+  PENSTOCK_SAY(cpu, service);
+  PENSTOCK_SAY(throttled, service);
 }
 
 #undef PENSTOCK_SAY

@@ -18,7 +18,8 @@ namespace penstock {
 struct ServiceView {
   const ServiceTelemetry* telemetry = nullptr;
   Nanoseconds telemetry_at;  // when it was sampled
-  const CgroupLoad* cgroup = nullptr;
+  Measurement cpu;           // share of what it may use
+  Measurement throttled;     // share of time that it was not allowed to run
   Measurement application_utilization;
   std::uint8_t check = PENSTOCK_PROBE_UNCHECKED;
 };
@@ -32,7 +33,6 @@ std::optional<probe_service_entry> service_entry(const ServiceView& service, Nan
 
 void fill(proto::NodeLoad& out, const HostLoad& host, const ApplicationLoad& application,
           const LoadSettings& settings, Nanoseconds now);
-/// Of a service with telemetry or a cgroup.
 void fill(proto::ServiceTelemetry& out, const ServiceView& service, Nanoseconds now);
 
 }  // namespace penstock

@@ -3,7 +3,8 @@
 namespace penstock {
 namespace {
 
-void fill_services(proto::NodeStatus& status, const DecapStats& stats, const NodeServices* in_force) {
+std::vector<VipKey> fill_services(proto::NodeStatus& status, const DecapStats& stats) {
+  std::vector<VipKey> keys;
   for (const auto& [service, counters] : stats.services) {
     auto* out = status.add_services();
     out->set_vip(service.vip_text());
@@ -12,9 +13,9 @@ void fill_services(proto::NodeStatus& status, const DecapStats& stats, const Nod
     out->set_last_port(service.last_port);
     out->set_packets(counters.packets);
     out->set_bytes(counters.bytes);
-    if (in_force == nullptr) continue;
-    if (const auto id = in_force->ids.find(service); id != in_force->ids.end()) out->set_service(id->second);
+    keys.push_back(service);
   }
+  return keys;
 }
 
 void fill_hops(proto::NodeStatus& status, const DecapStats& stats) {
@@ -30,14 +31,14 @@ void fill_hops(proto::NodeStatus& status, const DecapStats& stats) {
 
 }  // namespace
 
-void fill_status(proto::NodeStatus& status, const DecapProgram& program, const NodeServices* in_force) {
+std::vector<VipKey> fill_status(proto::NodeStatus& status, const DecapProgram& program) {
   for (const AttachedInterface& interface : program.interfaces()) {
     auto* out = status.add_interfaces();
     out->set_name(interface.name);
     out->set_xdp_mode(interface.mode);
   }
   const DecapStats stats = program.stats();
-  fill_services(status, stats, in_force);
+  std::vector<VipKey> keys = fill_services(status, stats);
   status.set_decap_dropped(stats.dropped);
   fill_hops(status, stats);
   auto* probes = status.mutable_probes();
@@ -45,6 +46,7 @@ void fill_status(proto::NodeStatus& status, const DecapProgram& program, const N
   probes->set_refused_malformed(stats.probes_malformed);
   probes->set_refused_authentication(stats.probes_forged);
   probes->set_refused_stale(stats.probes_replayed);
+  return keys;
 }
 
 }  // namespace penstock
