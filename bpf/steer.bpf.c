@@ -5,7 +5,8 @@
  * this object, lets DPDK's AF_XDP driver load and attach it, and fills the maps.
  *
  * A packet is redirected when its frame is addressed to the interface itself, it is IPv4 or IPv6, and the longest
- * prefix of `steer_vips` covers its destination. Frames with VLAN tags are the kernel's unless the dataplane
+ * prefix of `steer_vips` covers its destination, or it goes by TCP or UDP to one of the ports at which the dataplane
+ * hears answers (abi/own_ports.h), of an address in `steer_own`. Frames with VLAN tags are the kernel's unless the dataplane
  * asks for them (steer_interface.vlan_tags). Anything that cannot be read as such is passed: the kernel knows
  * better what to do with it. When no socket is bound to the queue, VIP packets are passed too, so that a
  * program left behind by a killed dataplane costs nothing but the lookup.
@@ -15,12 +16,16 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "penstock/abi/own_ports.h"
 #include "penstock/abi/steer.h"
 
 #define ETHER_TYPE_IPV4 0x0800
 #define ETHER_TYPE_IPV6 0x86dd
 #define ETHER_TYPE_VLAN 0x8100
 #define ETHER_TYPE_QINQ 0x88a8
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+#define IPV4_FRAGMENT 0x3fff /* more fragments, or an offset */
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -39,6 +44,13 @@ struct {
   __type(key, struct steer_vip_key);
   __type(value, __u32);
 } steer_vips SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, PENSTOCK_STEER_MAX_OWN);
+  __type(key, struct abi_address);
+  __type(value, __u32);
+} steer_own SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -90,7 +102,28 @@ static __always_inline bool destination(const void *network, __be16 ether_type, 
   return false;
 }
 
-/* Whether the frame is for us and for a VIP. */
+/* An unfragmented packet's transport header; null: there is none, or headers are in between. */
+static __always_inline const void *ports_of(const void *network, __be16 ether_type, const void *end) {
+  const struct iphdr *ip = network;
+  const struct ipv6hdr *ip6 = network;
+  const bool v4 = ether_type == bpf_htons(ETHER_TYPE_IPV4);
+  const void *transport = v4 ? (const void *)(ip + 1) : (const void *)(ip6 + 1);
+  if (transport + 4 > end) return 0;
+  const __u8 protocol = v4 ? ip->protocol : ip6->nexthdr;
+  if (v4 && (ip->ihl != 5 || (ip->frag_off & bpf_htons(IPV4_FRAGMENT)))) return 0;
+  return protocol == PROTO_TCP || protocol == PROTO_UDP ? transport : 0;
+}
+
+/* Whether it answers the dataplane itself. */
+static __always_inline bool is_own(const void *network, __be16 ether_type, const void *end,
+                                   const struct abi_address *to) {
+  const __be16 *ports = ports_of(network, ether_type, end);
+  if (!ports) return false;
+  const __u16 port = bpf_ntohs(ports[1]);
+  return port >= PENSTOCK_OWN_FIRST_PORT && port <= PENSTOCK_OWN_LAST_PORT && bpf_map_lookup_elem(&steer_own, to);
+}
+
+/* Whether the frame is for us, and for a VIP or the dataplane itself. */
 static __always_inline bool is_wanted(const struct ethhdr *eth, const void *end) {
   const __u32 zero = 0;
   const struct steer_interface *own = bpf_map_lookup_elem(&steer_interface, &zero);
@@ -106,7 +139,8 @@ static __always_inline bool is_wanted(const struct ethhdr *eth, const void *end)
     type = tag->h_vlan_encapsulated_proto;
     network = tag + 1;
   }
-  return destination(network, type, end, &key) && bpf_map_lookup_elem(&steer_vips, &key);
+  if (!destination(network, type, end, &key)) return false;
+  return bpf_map_lookup_elem(&steer_vips, &key) || is_own(network, type, end, &key.address);
 }
 
 SEC("xdp")

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "dataplane/control/config_applier.h"
@@ -14,12 +15,14 @@
 #include "dataplane/dpdk/engine.h"
 #include "dataplane/flow/flow_census.h"
 #include "dataplane/netlink/next_hop_monitor.h"
+#include "dataplane/own/own_traffic.h"
 #include "dataplane/probe/liveness_judge.h"
 #include "dataplane/probe/prober.h"
 #include "dataplane/restart/restart_state.h"
 #include "dataplane/settings.h"
 #include "dataplane/sync/nat_replication.h"
 #include "dataplane/sync/replication.h"
+#include "penstock/abi/own_ports.h"
 #include "penstock/base/exit_code.h"
 #include "penstock/base/wall_clock.h"
 
@@ -111,9 +114,17 @@ void follow_macs(const NextHopSettings& hops, const NextHopMonitor& monitor, Eng
 }
 
 /// Null when the settings say so.
-Result<std::unique_ptr<Prober>> start_prober(const DataplaneSettings& settings, ProbeSink& judge) {
+Result<std::unique_ptr<Prober>> start_prober(const DataplaneSettings& settings, ProbeSink& judge,
+                                             OwnChannel& channel) {
   if (settings.probe_interval_ms == 0) return std::unique_ptr<Prober>();
-  return Prober::start(Nanoseconds::from_millis(settings.probe_interval_ms), judge);
+  return Prober::start(Nanoseconds::from_millis(settings.probe_interval_ms), judge, channel);
+}
+
+/// The gateway's addresses as its backends see them, where their answers arrive.
+std::set<IpAddr> own_addresses(const NextHops& hops) {
+  std::set<IpAddr> out;
+  for (const auto& [backend, hop] : hops) out.insert(hop.outer_source);
+  return out;
 }
 
 /// Blocks the signals in this thread and all that it starts, so that wait() alone receives them.
@@ -174,11 +185,14 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
     engine_settings.rare.nat.foreign = &nat->foreign();
     more = {{&nat->source()}, {&nat->sink()}};
   }
+  OwnTraffic own(engine_settings.cpus.size());
+  OwnChannel& probe_channel = own.add({PENSTOCK_OWN_PROBE_FIRST_PORT, PENSTOCK_OWN_PROBE_LAST_PORT});
+  engine_settings.own = &own;
   auto opened = Engine::open(engine_settings, state);
   if (!opened) return refuse(opened.error());
   Engine& engine = **opened;
   LivenessJudge judge(states);
-  auto probing = start_prober(settings, judge);
+  auto probing = start_prober(settings, judge, probe_channel);
   if (!probing) return refuse(probing.error());
   Prober* const prober = probing->get();
 
@@ -202,6 +216,11 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
                          },
                          [prober](const Document& document, const Snapshot& snapshot) {
                            if (prober != nullptr) prober->follow(make_probe_plan(document, snapshot));
+                         },
+                         [prober, &engine](const NextHops& reached) {
+                           if (auto steered = engine.steer_own(own_addresses(reached)); !steered)
+                             spdlog::warn("{}", steered.error().text());
+                           if (prober != nullptr) prober->reach(std::make_shared<const NextHops>(reached));
                          }},
                         settings.engine.rare.nat.addresses,
                         state != nullptr ? std::span(state->names()) : std::span<const NamedIndex>(),

@@ -298,6 +298,9 @@ Status Engine::steer(const VipPrefix& vip) {
 Status Engine::unsteer(const VipPrefix& vip) {
   return impl_->on_each_steering([&](Steering& s) { return s.remove(vip); });
 }
+Status Engine::steer_own(const std::set<IpAddr>& addresses) {
+  return impl_->on_each_steering([&](Steering& s) { return s.set_own(addresses); });
+}
 Status Engine::set_steering_mac(std::size_t port, const MacAddr& mac) {
   Steering* steering = impl_->ports_[port]->steering();
   return steering == nullptr ? Status(Ok{}) : steering->set_mac(mac);

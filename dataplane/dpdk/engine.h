@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,8 @@ class Engine {
   // Which destinations the AF_XDP ports take from the kernel. Control thread.
   Status steer(const VipPrefix& vip);
   Status unsteer(const VipPrefix& vip);
+  /// Answers to the gateway itself, at its addresses, come to the workers (EngineSettings::own).
+  Status steer_own(const std::set<IpAddr>& addresses);
   Status set_steering_mac(std::size_t port, const MacAddr& mac);
 
  private:

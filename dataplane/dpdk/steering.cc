@@ -61,17 +61,20 @@ std::optional<bpf_prog_info> attached_program(int ifindex, std::array<__u32, 16>
   return info;
 }
 
-steer_vip_key key_of(const VipPrefix& vip) {
-  constexpr unsigned kMappedBits = 96;
-  steer_vip_key key{};
-  key.prefix_length = vip.bits() + (vip.is_v6() ? 0 : kMappedBits);
-  std::uint8_t* at = key.address.bytes;
-  if (!vip.is_v6()) {
+abi_address to_abi(const IpAddr& address) {
+  abi_address out{};
+  std::uint8_t* at = out.bytes;
+  if (address.is_v4()) {
     at[10] = at[11] = 0xff;
     at += 12;
   }
-  std::memcpy(at, vip.first.data(), vip.first.size());
-  return key;
+  std::memcpy(at, address.data(), address.size());
+  return out;
+}
+
+steer_vip_key key_of(const VipPrefix& vip) {
+  constexpr unsigned kMappedBits = 96;
+  return {vip.bits() + (vip.is_v6() ? 0 : kMappedBits), to_abi(vip.first)};
 }
 
 }  // namespace
@@ -88,7 +91,7 @@ Result<std::unique_ptr<Steering>> Steering::claim(const std::string& interface) 
 }
 
 Steering::~Steering() {
-  for (const int fd : {object_fd_, vips_fd_, interface_fd_, counters_fd_}) {
+  for (const int fd : {object_fd_, vips_fd_, own_fd_, interface_fd_, counters_fd_}) {
     if (fd >= 0) close(fd);
   }
   if (program_id_ != 0) {
@@ -160,6 +163,7 @@ Status Steering::attach_maps() {
     bpf_obj_get_info_by_fd(fd, &info, &size);
     const std::string name = info.name;
     int* slot = name == "steer_vips"                                   ? &vips_fd_
+                : name == "steer_own"                                  ? &own_fd_
                 : name == std::string("steer_interface").substr(0, 15) ? &interface_fd_
                 : name == "steer_counters"                             ? &counters_fd_
                                                                        : nullptr;
@@ -169,7 +173,7 @@ Status Steering::attach_maps() {
       close(fd);
     }
   }
-  if (vips_fd_ < 0 || interface_fd_ < 0 || counters_fd_ < 0) {
+  if (vips_fd_ < 0 || own_fd_ < 0 || interface_fd_ < 0 || counters_fd_ < 0) {
     return internal_error("the steering program on '" + interface_ + "' lacks a map");
   }
   ifreq request{};
@@ -206,6 +210,22 @@ Status Steering::remove(const VipPrefix& vip) {
   const steer_vip_key key = key_of(vip);
   if (bpf_map_delete_elem(vips_fd_, &key) != 0 && errno != ENOENT) {
     return system_error("no longer steering VIP " + vip.text() + " on '" + interface_ + "'");
+  }
+  return Ok{};
+}
+
+Status Steering::set_own(const std::set<IpAddr>& addresses) {
+  for (const IpAddr& address : own_) {
+    const abi_address key = to_abi(address);
+    if (!addresses.contains(address)) bpf_map_delete_elem(own_fd_, &key);
+  }
+  own_.clear();
+  const __u32 value = 1;
+  for (const IpAddr& address : addresses) {
+    const abi_address key = to_abi(address);
+    if (bpf_map_update_elem(own_fd_, &key, &value, BPF_ANY) != 0)
+      return system_error("hearing answers to " + address.text() + " on '" + interface_ + "'");
+    own_.insert(address);
   }
   return Ok{};
 }

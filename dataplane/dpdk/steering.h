@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "penstock/base/result.h"
@@ -48,6 +49,9 @@ class Steering {
   Status set_mac(const MacAddr& mac);
   Status add(const VipPrefix& vip);
   Status remove(const VipPrefix& vip);
+  /// The gateway's own addresses, at whose reserved ports (abi/own_ports.h) the dataplane hears answers; in
+  /// place of those before.
+  Status set_own(const std::set<IpAddr>& addresses);
   [[nodiscard]] Result<SteerCounts> counts() const;
   [[nodiscard]] const std::string& interface() const { return interface_; }
 
@@ -64,8 +68,10 @@ class Steering {
   int claim_fd_ = -1;
   int object_fd_ = -1;
   int vips_fd_ = -1;
+  int own_fd_ = -1;
   int interface_fd_ = -1;
   int counters_fd_ = -1;
+  std::set<IpAddr> own_;
 };
 
 }  // namespace penstock

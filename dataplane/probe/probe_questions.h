@@ -18,6 +18,7 @@ struct ProbeQuestion {
   enum class State : std::uint8_t {
     kQueued,  // not known to have left
     kSent,
+    kExcused,  // sent, but an answer may have been dropped here: it is believed, its absence says nothing
     kAnswered,
     kOver,  // never left, or nobody wants to know any more
   };

@@ -181,7 +181,7 @@ void ProbeRounds::receive(const IpAddr& from, std::span<const std::uint8_t> data
   const std::uint64_t process = settings_.process & (UINT64_MAX >> kCountBits);
   ProbeQuestion* const q = questions_.find(questions_.latest(reply->nonce & kCountMask, kCountBits));
   if (reply->nonce >> kCountBits != process || q == nullptr || q->asked + memory_ < now ||
-      (q->state != ProbeQuestion::State::kQueued && q->state != ProbeQuestion::State::kSent)) {
+      q->state == ProbeQuestion::State::kAnswered || q->state == ProbeQuestion::State::kOver) {
     return count(counters_.stale);
   }
   const siphash_key* const key = find_key(q->key);
@@ -193,7 +193,7 @@ void ProbeRounds::receive(const IpAddr& from, std::span<const std::uint8_t> data
 }
 
 void ProbeRounds::believe(ProbeQuestion& q, const ProbeReply& reply, Nanoseconds arrived, Nanoseconds now) {
-  const Nanoseconds left = q.state == ProbeQuestion::State::kSent ? q.sent : q.asked;
+  const Nanoseconds left = q.sent != Nanoseconds() ? q.sent : q.asked;
   q.state = ProbeQuestion::State::kAnswered;
   count(counters_.answered);
   Target& target = targets_[q.address];
@@ -206,6 +206,14 @@ void ProbeRounds::believe(ProbeQuestion& q, const ProbeReply& reply, Nanoseconds
   }
   sink_.answered(q.address, q.first, std::span(reply.services).first(reply.service_count), reply.host,
                  arrived > left ? arrived - left : Nanoseconds(), now);
+}
+
+void ProbeRounds::excuse() {
+  for (std::uint64_t n = std::max(judged_, questions_.oldest()); n < questions_.next(); ++n) {
+    ProbeQuestion& q = *questions_.find(n);
+    if (q.state == ProbeQuestion::State::kSent || q.state == ProbeQuestion::State::kQueued)
+      q.state = ProbeQuestion::State::kExcused;
+  }
 }
 
 void ProbeRounds::judge(Nanoseconds heard, Nanoseconds now) {

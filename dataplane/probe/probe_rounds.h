@@ -64,6 +64,8 @@ class ProbeRounds {
   /// arrived: by the clock of transmitted().
   void receive(const IpAddr& from, std::span<const std::uint8_t> datagram, Nanoseconds arrived,
                Nanoseconds now);
+  /// Answers to what has been asked may have been dropped on this gateway: none of it is lost.
+  void excuse();
   /// All that had arrived before `heard` has been handed in.
   void judge(Nanoseconds heard, Nanoseconds now);
 

@@ -162,6 +162,17 @@ def replication(corpus: Corpus) -> None:
     corpus.add("sync", b"\x04" + bytes.fromhex("63601805a360140000"))
 
 
+def probes(corpus: Corpus) -> None:
+    """What fuzz_probe.cc reads: one byte that says what, then the rest."""
+    for frame in (udp4(61000), udp4(62000, b"x" * 600), udp4(61000, b"y" * 8, 0x2000), tcp6(61500)):
+        corpus.add("probe", b"\x00" + frame)
+    reply = bytes.fromhex("20b00000020201030090000001000000050000000000000000000000") + bytes(120)
+    corpus.add("probe", b"\x01" + reply)
+    sections = bytes(7) + b"\x03" + bytes(60)
+    corpus.add("probe", b"\x02" + b"\x00\x00\x00" + b"\x01\x00\x00" + b"\xc8\x00\x00")
+    corpus.add("probe", b"\x02" + b"\x00" + struct.pack("<H", len(sections)) + sections + b"\x00\x00\x00")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -170,6 +181,7 @@ def main() -> int:
     corpus = Corpus(arguments.folder)
     by_hand(corpus)
     replication(corpus)
+    probes(corpus)
     captures = sorted(p for p in arguments.captures.rglob("*") if ".pcap" in p.name) if arguments.captures.is_dir() else []
     for capture in captures:
         from_capture(capture, corpus)

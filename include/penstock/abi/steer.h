@@ -9,6 +9,7 @@
 
 #define PENSTOCK_STEER_MAX_QUEUES 128
 #define PENSTOCK_STEER_MAX_VIPS 16384
+#define PENSTOCK_STEER_MAX_OWN 256 /* addresses of the gateway, keys of `steer_own` */
 #define PENSTOCK_STEER_ADDRESS_BITS 128
 
 /* Indices of the per-CPU counter array. Every frame that the program sees is counted once. */

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "penstock/abi/own_ports.h"
 #include "penstock/abi/steer.h"
 #include "penstock/net/addr.h"
 #include "penstock/net/headers.h"
@@ -103,6 +104,14 @@ class SteerTest : public ::testing::Test {
     const __u32 value = 1;
     ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(program_->maps.steer_vips), &key, &value, BPF_ANY), 0);
   }
+  void add_own(const std::string& text) {
+    const IpAddr own = IpAddr::parse(text).value();
+    abi_address key{};
+    if (own.is_v4()) key.bytes[10] = key.bytes[11] = 0xff;
+    std::memcpy(key.bytes + (own.is_v4() ? 12 : 0), own.data(), own.size());
+    const __u32 value = 1;
+    ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(program_->maps.steer_own), &key, &value, BPF_ANY), 0);
+  }
   /// Puts a socket on queue 0, where BPF_PROG_TEST_RUN's packets arrive.
   void open_socket() {
     socket_ = socket(AF_XDP, SOCK_RAW, 0);
@@ -172,6 +181,52 @@ TEST_F(SteerTest, OnlyFramesForAVipLeaveTheKernel) {
   EXPECT_EQ(count(PENSTOCK_STEER_REDIRECTED), redirected);
   EXPECT_EQ(count(PENSTOCK_STEER_PASSED), cases.size() - redirected);
   EXPECT_EQ(count(PENSTOCK_STEER_NO_SOCKET), 0U);
+}
+
+Frame with_ports(Frame frame, std::uint16_t source, std::uint16_t destination) {
+  const be16 ports[2] = {be16(source), be16(destination)};
+  const std::size_t at = frame[12] == 0x86 ? 54 : 34;
+  std::memcpy(frame.data() + at, ports, sizeof ports);
+  return frame;
+}
+
+TEST_F(SteerTest, AnswersToTheDataplaneItselfLeaveTheKernelAtItsPortsOnly) {
+  open_socket();
+  add_own("192.0.2.1");
+  add_own("2001:db8:ff::1");
+  const Frame options = [] {
+    Frame frame = with_ports(ipv4(kOwnMac, "192.0.2.1", kProtoUdp), 6080, 61000);
+    frame[14] = 0x46;
+    return frame;
+  }();
+  const auto own = [](std::uint8_t protocol, std::uint16_t port) {
+    return with_ports(ipv4(kOwnMac, "192.0.2.1", protocol), 6080, port);
+  };
+  const auto own6 = [](std::uint8_t protocol, std::uint16_t port) {
+    return with_ports(ipv6(kOwnMac, "2001:db8:ff::1", protocol), 6080, port);
+  };
+  for (const SteerCase& c : std::vector<SteerCase>{
+           {"the first port, UDP", own(kProtoUdp, PENSTOCK_OWN_FIRST_PORT), XDP_REDIRECT},
+           {"the last port, TCP", own(kProtoTcp, PENSTOCK_OWN_LAST_PORT), XDP_REDIRECT},
+           {"IPv6, UDP", own6(kProtoUdp, 61000), XDP_REDIRECT},
+           {"IPv6, TCP", own6(kProtoTcp, 62000), XDP_REDIRECT},
+           {"the port before", own(kProtoUdp, PENSTOCK_OWN_FIRST_PORT - 1), XDP_PASS},
+           {"the port behind", own6(kProtoTcp, PENSTOCK_OWN_LAST_PORT + 1), XDP_PASS},
+           {"BGP", own(kProtoTcp, 179), XDP_PASS},
+           {"from such a port", with_ports(ipv4(kOwnMac, "192.0.2.1", kProtoUdp), 61000, 53), XDP_PASS},
+           {"SCTP", own(132, 61000), XDP_PASS},
+           {"another address", with_ports(ipv4(kOwnMac, "192.0.2.2", kProtoUdp), 6080, 61000), XDP_PASS},
+           {"another host's frame", with_ports(ipv4(kOtherMac, "192.0.2.1", kProtoUdp), 6080, 61000), XDP_PASS},
+           {"a first fragment", with_ports(ipv4(kOwnMac, "192.0.2.1", kProtoUdp, 0x2000), 6080, 61000), XDP_PASS},
+           {"a later fragment", with_ports(ipv4(kOwnMac, "192.0.2.1", kProtoUdp, 5), 6080, 61000), XDP_PASS},
+           {"with options", options, XDP_PASS},
+           {"cut in its ports", cut(own(kProtoUdp, 61000), 37), XDP_PASS},
+           {"cut behind its ports", cut(own(kProtoUdp, 61000), 38), XDP_REDIRECT},
+           {"IPv6, cut in its ports", cut(own6(kProtoUdp, 61000), 57), XDP_PASS},
+           {"a VIP all the same", ipv4(kOwnMac, "203.0.113.10"), XDP_REDIRECT},
+       }) {
+    EXPECT_EQ(run(c.frame), c.action) << c.what;
+  }
 }
 
 TEST_F(SteerTest, PrefixSteersEveryAddressInIt) {

@@ -1,4 +1,5 @@
-// The prober's thread against bpf/decap.bpf.c in the kernel: two namespaces, a veth pair, real listeners.
+// The prober's thread, with a worker made of a packet socket, against bpf/decap.bpf.c in the kernel: two
+// namespaces, a veth pair, real listeners.
 #include "dataplane/probe/prober.h"
 
 #include <bpf/bpf.h>
@@ -21,7 +22,9 @@
 #include "dataplane/probe/liveness_judge.h"
 #include "decap.skel.h"
 #include "penstock/abi/decap.h"
+#include "penstock/abi/own_ports.h"
 #include "tests/unit/dataplane/probe/fake_responder.h"
+#include "tests/unit/dataplane/probe/socket_worker.h"
 
 namespace penstock {
 namespace {
@@ -49,7 +52,8 @@ class ProberAndProgram : public ::testing::Test {
     shell("ip netns add " + name_);
     ASSERT_EQ(unshare(CLONE_NEWNET), 0);  // this thread is the gateway, and so are those that it starts
     shell(
-        "ip link add gw0 numrxqueues 1 numtxqueues 1 type veth peer name eth0 numrxqueues 1 numtxqueues 1 "
+        "ip link add gw0 address 02:00:00:00:00:01 numrxqueues 1 numtxqueues 1 type veth peer name eth0 "
+        "address 02:00:00:00:00:02 numrxqueues 1 numtxqueues 1 "
         "netns " +
         name_);
     for (const char* command : {"address add 10.9.7.1/24 dev gw0", "address add fd00:9:7::1/64 dev gw0 nodad",
@@ -64,6 +68,7 @@ class ProberAndProgram : public ::testing::Test {
     }
     shell("ethtool -K gw0 tx off");
     pass_on_this_end();
+    worker_ = std::make_unique<SocketWorker>("gw0", traffic_.worker(0));
     in_backend([this] { attach(); });
   }
   void TearDown() override {
@@ -139,6 +144,18 @@ class ProberAndProgram : public ::testing::Test {
     return plan;
   }
 
+  /// The agentless address has a next hop all the same.
+  std::unique_ptr<Prober> start(std::uint64_t interval_ms) {
+    auto prober = Prober::start(Nanoseconds::from_millis(interval_ms), judge_, channel_).value();
+    auto hops = std::make_shared<NextHops>();
+    for (const ProbedAddress& a : plan().addresses) {
+      const IpAddr own = IpAddr::parse(a.address.is_v6() ? "fd00:9:7::1" : "10.9.7.1").value();
+      (*hops)[a.address] = {{{2, 0, 0, 0, 0, 1}}, {{2, 0, 0, 0, 0, 2}}, own, 0, 1500};
+    }
+    prober->reach(std::move(hops));
+    return prober;
+  }
+
   /// Milliseconds until the verdict; fails after 5 s.
   [[nodiscard]] double until(BackendIndex backend, BackendState wanted) const {
     const auto start = Clock::now();
@@ -159,12 +176,15 @@ class ProberAndProgram : public ::testing::Test {
   std::unique_ptr<decap_bpf, Destroy> program_;
   BackendStates states_{100, 16};
   LivenessJudge judge_{states_};
+  OwnTraffic traffic_{1};
+  OwnChannel& channel_ = traffic_.add({PENSTOCK_OWN_PROBE_FIRST_PORT, PENSTOCK_OWN_PROBE_LAST_PORT});
+  std::unique_ptr<SocketWorker> worker_;
 };
 
 TEST_F(ProberAndProgram, FindsListenersDeathAndReturn) {
   const int web4 = listen_in_backend("203.0.113.10", 80);
   int web6 = listen_in_backend("2001:db8:5::10", 80);
-  const auto prober = Prober::start(Nanoseconds::from_millis(50), judge_).value();
+  const auto prober = start(50);
   prober->follow(plan());
   for (const BackendIndex up : {kWeb4, kWeb6}) EXPECT_LT(until(up, kUpState), 5000);
   EXPECT_LT(until(kMissing, kDownState), 5000);
@@ -191,9 +211,29 @@ TEST_F(ProberAndProgram, FindsListenersDeathAndReturn) {
   close(web6);
 }
 
+TEST_F(ProberAndProgram, AWorkerThatStandsStillKillsNobody) {
+  const int web4 = listen_in_backend("203.0.113.10", 80);
+  const auto prober = start(10);
+  prober->follow(plan());
+  EXPECT_LT(until(kWeb4, kUpState), 5000);
+  const std::uint64_t lost = prober->counters().lost;
+  worker_->stands_still = true;
+  const std::uint64_t enough = prober->counters().sent + 60;  // twenty rounds of three addresses
+  const auto deadline = Clock::now() + std::chrono::seconds(5);
+  while (prober->counters().sent < enough && Clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_GE(prober->counters().sent, enough);
+  EXPECT_EQ(states_.backend(kWeb4), kUpState);
+  EXPECT_EQ(prober->counters().lost, lost);
+  shell("ip -n " + name_ + " link set eth0 down");
+  worker_->stands_still = false;
+  EXPECT_LT(until(kWeb4, kDownState), 5000) << "able to hear again, and there is nothing";
+  close(web4);
+}
+
 TEST_F(ProberAndProgram, UnderAnotherKeyNobodyAnswers) {
   set_key(2);
-  const auto prober = Prober::start(Nanoseconds::from_millis(10), judge_).value();
+  const auto prober = start(10);
   prober->follow(plan());
   const auto deadline = Clock::now() + std::chrono::seconds(5);
   while (prober->counters().sent < 60 && Clock::now() < deadline)

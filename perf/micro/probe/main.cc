@@ -1,0 +1,42 @@
+// probe_bench [--json FILE] [--quick]: what probing 1,000 backends at 20 Hz costs.
+#include <cstdio>
+#include <vector>
+
+#include "perf/micro/probe/probe_cost.h"
+#include "perf/micro/report/figures.h"
+
+namespace penstock::perf {
+namespace {
+
+constexpr std::size_t kBackends = 1000;
+constexpr Nanoseconds kInterval = Nanoseconds::from_millis(50);
+
+int bench(const BenchOptions& options) {
+  std::vector<double> total, prober, worker, question, answered;
+  for (int i = 0; i < (options.quick ? 3 : 9); ++i) {
+    const auto cost = measure_probe_cost(kBackends, kInterval, options.quick ? 1 : 3);
+    if (!cost) {
+      std::fprintf(stderr, "probe_bench: %s\n", cost.error().text().c_str());
+      return 1;
+    }
+    total.push_back(cost->total_percent());
+    prober.push_back(cost->prober_percent);
+    worker.push_back(cost->worker_percent);
+    question.push_back(cost->ns_per_question());
+    answered.push_back(cost->answered_percent);
+  }
+  Figures figures("probe");
+  figures.add("probe.1000_at_20hz.total", Samples(total), "% of a core", at_most(2));
+  figures.add("probe.1000_at_20hz.prober", Samples(prober), "% of a core");
+  figures.add("probe.1000_at_20hz.workers", Samples(worker), "% of a core");
+  figures.add("probe.question_and_answer", Samples(question), "ns");
+  figures.add("probe.answered", Samples(answered), "%", at_least(99));
+  return figures.finish(options);
+}
+
+}  // namespace
+}  // namespace penstock::perf
+
+int main(int argc, char** argv) {
+  return penstock::perf::bench(penstock::perf::bench_options_or_exit(argc, argv));
+}
