@@ -88,13 +88,24 @@ static __always_inline void close(const struct sock* sk, struct telemetry_socket
   touched(shard);
 }
 
-/* Remembers a connection that is seen for the first time. NULL: it is of no measured service. One that was
- * there before us counts as established from now on, but not as new. */
+static __always_inline bool is_from_its_own_address(const struct sock* sk) {
+  const struct sock_common* c = &sk->__sk_common;
+  if (c->skc_family == FAMILY_INET) return c->skc_daddr == c->skc_rcv_saddr;
+  for (int i = 0; i < 4; ++i) {
+    if (c->skc_v6_daddr.in6_u.u6_addr32[i] != c->skc_v6_rcv_saddr.in6_u.u6_addr32[i]) return false;
+  }
+  return true;
+}
+
+/* Remembers a connection that is seen for the first time. NULL: it is of no measured service, or a check's.
+ * One that was there before us counts as established from now on, but not as new. */
 static __noinline struct telemetry_socket* adopt(struct sock* sk) {
   struct telemetry_socket fresh = {};
   const __u8 state = sk->__sk_common.skc_state;
   const struct telemetry_service* service = sk->sk_protocol == PROTO_TCP ? service_of(sk) : 0;
   if (!service) return 0;
+  const struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
+  if (!tp || (tp->rx_opt.mss_clamp == PENSTOCK_CHECK_MSS && is_from_its_own_address(sk))) return 0;
   fresh.slot = service->slot;
   fresh.generation = service->generation;
   struct telemetry_socket* s =
@@ -103,9 +114,8 @@ static __noinline struct telemetry_socket* adopt(struct sock* sk) {
   /* Of a service that is gone and has come back, say. What it had counted went with that. */
   if (s->generation != fresh.generation) *s = fresh;
   if (state != TCP_ESTABLISHED && state != TCP_CLOSE_WAIT) return s;
-  const struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
   struct telemetry_shard* shard = shard_of(s->slot);
-  if (!tp || !shard) return 0;
+  if (!shard) return 0;
   open(sk, s, tp, shard);
   touched(shard);
   return s;

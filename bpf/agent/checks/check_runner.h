@@ -7,8 +7,8 @@
 // of checks that hang. Starts are spread at random, and every interval is shortened at random by up to a
 // tenth: many checks do not run in step, and no interval is exceeded.
 //
-// Checks connect from the address that they check: a peer sees a connection whose two addresses are equal.
-// That tells them from those of clients, and a check can never be answered by another host that has the VIP.
+// Checks connect from the address that they check: a check can never be answered by another host that has the
+// VIP. That and PENSTOCK_CHECK_MSS tell their connections from those of clients.
 #pragma once
 
 #include <cstddef>

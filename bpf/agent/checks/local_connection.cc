@@ -2,11 +2,15 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <boost/asio/detail/socket_option.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <cctype>
+#include <type_traits>
+
+#include "penstock/abi/telemetry.h"
 
 namespace penstock {
 namespace {
@@ -35,6 +39,9 @@ typename Protocol::endpoint open_local(asio::basic_socket<Protocol>& socket, con
   if (!error) socket.set_option(Option<IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT>(1), error);
   if (!error && address.is_v4()) socket.set_option(Option<IPPROTO_IP, IP_TTL>(1), error);
   if (!error && address.is_v6()) socket.set_option(Option<IPPROTO_IPV6, IPV6_UNICAST_HOPS>(1), error);
+  if constexpr (std::is_same_v<Protocol, asio::ip::tcp>) {
+    if (!error) socket.set_option(Option<IPPROTO_TCP, TCP_MAXSEG>(PENSTOCK_CHECK_MSS), error);
+  }
   // IPv6 does not take an address of a local route for an address of this host.
   if (!error && address.is_v6() && spec.prefix) {
     socket.set_option(Option<IPPROTO_IPV6, kIpv6FreeBind>(1), error);

@@ -29,6 +29,10 @@
 #define PENSTOCK_TELEMETRY_STEP_SHIFT 24 /* 16.8 ms */
 #define PENSTOCK_TELEMETRY_STEPS 256     /* 4.3 s */
 
+/* The segment size that the agent's own checks ask for. A connection with it from the service's own address
+ * is left out: the time that a check takes says nothing of what clients get. */
+#define PENSTOCK_CHECK_MSS 1229
+
 struct telemetry_service {
   abi_u32 slot;
   abi_u32 generation; /* never 0 */

@@ -2,6 +2,9 @@
 #include "tests/unit/bpf/telemetry/telemetry_fixture.h"
 
 #include <gmock/gmock.h>
+#include <netinet/tcp.h>
+
+#include "penstock/abi/telemetry.h"
 
 namespace penstock {
 namespace {
@@ -114,6 +117,33 @@ TEST_F(TelemetryCounts, IPv6AndIPv4OfOneListenerForTheirOwnService) {
   EXPECT_EQ(all.at(service()).new_connections, 1U);
   EXPECT_EQ(all.at(v6).new_connections, 2U);
   EXPECT_EQ(all.at(v6).responses, 2U);
+}
+
+TEST_F(TelemetryCounts, NothingOfTheAgentsOwnChecks) {
+  load();
+  const VipKey v6 = service("2001:db8:5::10");
+  ASSERT_TRUE(telemetry_->set_services({service(), v6}));
+  const Socket listener = listening("::", kPort);
+  const EchoServer server(listener, {});
+  constexpr int kMss = PENSTOCK_CHECK_MSS;
+  for (const char* vip : {kVip, "2001:db8:5::10"}) {
+    const SocketAddress to(vip, kPort);
+    Socket check(socket(to.storage.ss_family, SOCK_STREAM, 0));
+    ASSERT_EQ(setsockopt(check.fd(), IPPROTO_TCP, TCP_MAXSEG, &kMss, sizeof kMss), 0);
+    ASSERT_EQ(connect(check.fd(), to.get(), to.length), 0);
+    ask_and_hear(check);
+    abort(check);
+  }
+  const Socket client = connected(), other = connected("2001:db8:5::10");
+  for (const Socket* one : {&client, &other}) ask_and_hear(*one);
+  ASSERT_TRUE(becomes([](const auto& t) { return t.responses == 1; }));
+  const auto& all = telemetry_->sample(monotonic_now());
+  for (const VipKey& key : {service(), v6}) {
+    EXPECT_EQ(all.at(key).new_connections, 1U);
+    EXPECT_EQ(all.at(key).requests, 1U);
+    EXPECT_EQ(all.at(key).resets_received, 0U);
+    EXPECT_EQ(all.at(key).established, 1U);
+  }
 }
 
 TEST_F(TelemetryCounts, AConnectionThatWasThereBeforeWhenItNextShowsLife) {
