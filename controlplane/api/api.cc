@@ -6,6 +6,7 @@
 #include "controlplane/api/backends.h"
 #include "controlplane/api/drains.h"
 #include "controlplane/api/gateways.h"
+#include "controlplane/api/health.h"
 #include "controlplane/api/maintenance.h"
 #include "controlplane/api/metrics.h"
 #include "controlplane/api/nodes.h"
@@ -28,6 +29,7 @@ Api::Api(Desired& desired, Streams& streams, std::string version) {
   add_service_routes(router_, desired);
   add_backend_routes(router_, desired);
   add_stats_routes(router_, desired, streams);
+  add_health_routes(router_, desired, streams);
   add_gateway_routes(router_, desired, streams);
   add_node_routes(router_, streams);
   add_node_drain_routes(router_, desired, streams);
@@ -43,7 +45,7 @@ Api::Api(Desired& desired, Streams& streams, std::string version) {
   router_.add(Method::kGet, "/metrics", [&](const HttpRequest&, Router::Captures) {
     return HttpResponse{200,
                         "text/plain; version=0.0.4; charset=utf-8",
-                        metrics_text(*desired.now(), streams.gateways(), streams.nodes()),
+                        metrics_text(*desired.now(), streams.gateways(), streams.nodes(), *streams.health()),
                         {}};
   });
   router_.add(Method::kGet, "/healthz", [](const HttpRequest&, Router::Captures) {

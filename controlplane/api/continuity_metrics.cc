@@ -4,26 +4,10 @@
 
 #include "controlplane/api/gateway_status.h"
 #include "controlplane/api/metric_family.h"
+#include "controlplane/api/observed_walk.h"
 
 namespace penstock {
 namespace {
-
-/// Calls `take` for every connected gateway that has sent a status.
-template <class F>
-void each_status(const std::vector<ObservedGateway>& gateways, F take) {
-  for (const ObservedGateway& g : gateways) {
-    if (g.connected && g.status) take(g.id, *g.status);
-  }
-}
-
-template <class F>
-void each_backend(const std::vector<ObservedGateway>& gateways, F take) {
-  each_status(gateways, [&](const std::string& gateway, const proto::GatewayStatus& status) {
-    for (const proto::ServiceStats& service : status.stats().services()) {
-      for (const proto::BackendStats& backend : service.backends()) take(gateway, service.service(), backend);
-    }
-  });
-}
 
 bool is_drained(const DesiredState& state, const std::string& service, const std::string& id) {
   const auto found = state.services.find(service);
@@ -114,6 +98,16 @@ void probe_families(std::string& out, const std::vector<ObservedGateway>& gatewa
   Family answered(out, "penstock_probes_answered_total", "counter", "Of these, those answered.");
   each_status(gateways, [&](const std::string& gateway, const Said& status) {
     answered.sample({{"gateway", gateway}}, status.stats().probes().answered());
+  });
+  Family lost(out, "penstock_probes_lost_total", "counter", "Of these, those not answered in time.");
+  each_status(gateways, [&](const std::string& gateway, const proto::GatewayStatus& status) {
+    lost.sample({{"gateway", gateway}}, status.stats().probes().lost());
+  });
+  Family direct(out, "penstock_direct_checks_total", "counter", "Checks of backends by the gateway itself.");
+  each_status(gateways, [&](const std::string& gateway, const proto::GatewayStatus& status) {
+    const proto::ProbeStats& probes = status.stats().probes();
+    direct.sample({{"gateway", gateway}, {"result", "passed"}}, probes.direct_passed());
+    direct.sample({{"gateway", gateway}, {"result", "failed"}}, probes.direct_failed());
   });
   Family refused(out, "penstock_probe_replies_refused_total", "counter", "Replies to probes not believed.");
   each_status(gateways, [&](const std::string& gateway, const Said& status) {

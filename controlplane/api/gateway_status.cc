@@ -90,12 +90,19 @@ json to_json(const proto::ProbeStats& probes) {
            {{"malformed", probes.refused_malformed()},
             {"authentication", probes.refused_authentication()},
             {"stale", probes.refused_stale()},
-            {"stranger", probes.refused_stranger()}}}};
+            {"stranger", probes.refused_stranger()}}},
+          {"lost", probes.lost()},
+          {"direct",
+           {{"sent", probes.direct_sent()},
+            {"passed", probes.direct_passed()},
+            {"failed", probes.direct_failed()},
+            {"refused", probes.direct_refused()}}}};
 }
 
 /// Sums over the lcores; "flow_tables" says of each what became of its flow table when the process began.
 json flows_of(const proto::DataplaneStats& stats) {
   std::uint64_t flows = 0, capacity = 0, second_chance = 0, foreign = 0, avoided = 0;
+  std::uint64_t withheld = 0, cooler = 0;
   std::uint64_t sessions = 0, session_capacity = 0, adopted = 0;
   json tables = json::array();
   for (const proto::LcoreStats& lcore : stats.lcores()) {
@@ -104,6 +111,8 @@ json flows_of(const proto::DataplaneStats& stats) {
     second_chance += lcore.second_chance();
     foreign += lcore.foreign_flows();
     avoided += lcore.avoided();
+    withheld += lcore.withheld();
+    cooler += lcore.cooler();
     sessions += lcore.nat_sessions();
     session_capacity += lcore.nat_capacity();
     adopted += lcore.nat_adopted();
@@ -117,6 +126,8 @@ json flows_of(const proto::DataplaneStats& stats) {
           {"foreign_flows_adopted", foreign},
           {"nat_sessions_adopted", adopted},
           {"avoided_flows", avoided},
+          {"withheld_flows", withheld},
+          {"cooler_flows", cooler},
           {"flow_tables", std::move(tables)}};
 }
 

@@ -1,6 +1,7 @@
 // The Prometheus text format 0.0.4.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <initializer_list>
@@ -21,6 +22,14 @@ class Family {
   }
 
   void sample(Labels labels, std::uint64_t value) { line(labels, std::to_string(value)); }
+
+  /// Nothing for what is no number.
+  void real(Labels labels, double value) {
+    if (!std::isfinite(value)) return;
+    char text[32];
+    std::snprintf(text, sizeof text, "%.9g", value);
+    line(labels, text);
+  }
 
   /// In seconds, as Prometheus wants times.
   void seconds(Labels labels, std::uint64_t milliseconds) {

@@ -1,6 +1,7 @@
 #include "controlplane/api/metrics.h"
 
 #include "controlplane/api/continuity_metrics.h"
+#include "controlplane/api/health_metrics.h"
 #include "controlplane/api/metric_family.h"
 #include "controlplane/model/wire.h"
 
@@ -89,6 +90,11 @@ constexpr LcoreMetric kLcoreMetrics[] = {
      "Flows taken over from what other gateways had told.", &proto::LcoreStats::foreign_flows},
     {"penstock_lcore_avoided_flows_total", "counter",
      "New flows that another backend got because the first choice was down.", &proto::LcoreStats::avoided},
+    {"penstock_lcore_withheld_flows_total", "counter",
+     "New flows that another backend got because the first choice is ramping up.",
+     &proto::LcoreStats::withheld},
+    {"penstock_lcore_cooler_flows_total", "counter",
+     "New flows that another backend got because the first choice was hot.", &proto::LcoreStats::cooler},
     {"penstock_lcore_nat_sessions", "gauge", "NAT sessions.", &proto::LcoreStats::nat_sessions},
     {"penstock_lcore_nat_capacity", "gauge", "NAT sessions that there is room for.",
      &proto::LcoreStats::nat_capacity},
@@ -127,7 +133,7 @@ void node_families(std::string& out, const std::vector<ObservedNode>& nodes) {
 }  // namespace
 
 std::string metrics_text(const DesiredState& state, const std::vector<ObservedGateway>& gateways,
-                         const std::vector<ObservedNode>& nodes) {
+                         const std::vector<ObservedNode>& nodes, const HealthSnapshot& health) {
   std::string out;
   Family(out, "penstock_generation", "gauge", "Generation of the desired state.")
       .sample({}, state.generation);
@@ -149,6 +155,10 @@ std::string metrics_text(const DesiredState& state, const std::vector<ObservedGa
   sync_families(out, gateways);
   node_families(out, nodes);
   hop_families(out, nodes);
+  verdict_families(out, health);
+  backend_health_families(out, gateways);
+  load_families(out, nodes);
+  telemetry_families(out, nodes);
   return out;
 }
 

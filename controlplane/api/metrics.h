@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/health/health_snapshot.h"
 #include "controlplane/model/desired_state.h"
 #include "controlplane/stream/observed.h"
 
@@ -11,6 +12,6 @@ namespace penstock {
 
 [[nodiscard]] std::string metrics_text(const DesiredState& state,
                                        const std::vector<ObservedGateway>& gateways,
-                                       const std::vector<ObservedNode>& nodes);
+                                       const std::vector<ObservedNode>& nodes, const HealthSnapshot& health);
 
 }  // namespace penstock

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/api/backend_health.h"
 #include "controlplane/api/gateway_status.h"
+#include "controlplane/api/observed_walk.h"
 #include "controlplane/api/resource.h"
 #include "controlplane/api/services.h"
 
@@ -20,6 +22,7 @@ struct Counters {
   std::uint64_t new_flows = 0;
   std::uint64_t flows = 0;         // now, where a gateway is there to say so
   json liveness = json::object();  // by gateway, likewise
+  BackendHealthSummary health;     // likewise
 
   void add(const ObservedGateway& gateway, const proto::BackendStats& stats) {
     packets += stats.packets();
@@ -28,14 +31,18 @@ struct Counters {
     if (!gateway.connected) return;
     flows += stats.flows();
     liveness[gateway.id] = liveness_name(stats.liveness());
+    health.add(gateway, stats);
   }
 };
 
 /// Sums per backend, in the service's order; backends that only the gateways still know come last.
 class Totals {
  public:
-  explicit Totals(const Service& service) {
+  Totals(const Service& service, const HealthSnapshot& health) {
     for (const Backend& backend : service.backends) at(backend.id);
+    const auto found = health.services.find(service.id);
+    if (found == health.services.end()) return;
+    for (const BackendVerdict& backend : found->second->backends) verdicts_[backend.id] = backend.verdict;
   }
 
   void add(const ObservedGateway& gateway, const proto::BackendStats& stats) {
@@ -56,6 +63,9 @@ class Totals {
                      {"share", share},
                      {"flows", c.flows},
                      {"liveness", c.liveness}});
+      c.health.add_to(out.back());
+      const auto verdict = verdicts_.find(id);
+      out.back()["verdict"] = verdict_name(verdict == verdicts_.end() ? Verdict::kUnknown : verdict->second);
     }
     return out;
   }
@@ -69,6 +79,7 @@ class Totals {
 
   std::map<std::string, Counters> counters_;
   std::vector<std::string> order_;
+  std::map<std::string, Verdict> verdicts_;
 };
 
 json describe(const ObservedGateway& gateway, const proto::ServiceStats& stats) {
@@ -91,17 +102,16 @@ json describe(const ObservedGateway& gateway, const proto::ServiceStats& stats) 
           {"backends", std::move(backends)}};
 }
 
-json stats_of(const Service& service, std::uint64_t generation,
-              const std::vector<ObservedGateway>& gateways) {
-  Totals totals(service);
+json stats_of(const Service& service, std::uint64_t generation, const std::vector<ObservedGateway>& gateways,
+              const HealthSnapshot& health) {
+  Totals totals(service, health);
   json list = json::array();
   for (const ObservedGateway& gateway : gateways) {
     if (!gateway.status) continue;
-    for (const proto::ServiceStats& stats : gateway.status->stats().services()) {
-      if (stats.service() != service.id) continue;
-      for (const proto::BackendStats& backend : stats.backends()) totals.add(gateway, backend);
-      list.push_back(describe(gateway, stats));
-    }
+    const proto::ServiceStats* stats = find_service(gateway.status->stats(), service.id);
+    if (stats == nullptr) continue;
+    for (const proto::BackendStats& backend : stats->backends()) totals.add(gateway, backend);
+    list.push_back(describe(gateway, *stats));
   }
   return {{"service", service.id},
           {"generation", generation},
@@ -115,7 +125,8 @@ void add_stats_routes(Router& router, const Desired& desired, const Streams& str
   router.add(Method::kGet, "/api/v1/services/{id}/stats", [&](const HttpRequest&, Router::Captures c) {
     const auto found = desired.now()->services.find(c[0]);
     if (found == desired.now()->services.end()) return no_service(c[0]);
-    return json_response(200, stats_of(*found->second, desired.now()->generation, streams.gateways()));
+    return json_response(
+        200, stats_of(*found->second, desired.now()->generation, streams.gateways(), *streams.health()));
   });
 }
 

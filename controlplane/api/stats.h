@@ -1,6 +1,7 @@
 // /api/v1/services/{id}/stats: what the gateways last counted for one service. Counters start with each
 // dataplane; those of a gateway that is gone stay in the sum, so that it does not jump. The flows that a
-// backend has now, and whether it lives, are what the connected gateways say.
+// backend has now, whether it lives, how loaded and how much admitted it is are what the connected gateways
+// say; "verdict" is the fleet's (health.h).
 #pragma once
 
 #include "controlplane/api/router.h"

@@ -5,6 +5,7 @@
 
 #include "controlplane/ctl/documents.h"
 #include "controlplane/ctl/health_tables.h"
+#include "controlplane/ctl/live_health.h"
 #include "controlplane/ctl/top.h"
 
 namespace penstock {
@@ -181,6 +182,24 @@ Status Commands::remove(const std::string& kind, const std::string& id) {
   auto removed = rest_.remove(*path);
   if (!removed) return removed.error();
   return print(*removed, kind + " " + id + " deleted");
+}
+
+Status Commands::health(const std::string& service, double interval_seconds, unsigned count, bool clear) {
+  for (unsigned n = 0; count == 0 || n < count; ++n) {
+    if (n > 0) std::this_thread::sleep_for(std::chrono::duration<double>(interval_seconds));
+    auto document = service.empty() ? rest_.get({"health"}) : rest_.get({"services", service, "health"});
+    if (!document) return document.error();
+    if (json_) {
+      out_ << (count == 1 ? document->dump(2) : document->dump()) << "\n";
+    } else {
+      out_ << (clear   ? "\x1b[H\x1b[J"
+               : n > 0 ? "\n"
+                       : "")
+           << (service.empty() ? health_overview(*document) : service_health_table(*document));
+    }
+    out_.flush();
+  }
+  return Ok{};
 }
 
 Status Commands::top(double interval_seconds, unsigned count, bool clear) {

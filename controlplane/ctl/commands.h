@@ -46,6 +46,9 @@ class Commands {
   /// kind: "backend" or "node".
   Status maintenance(const std::string& kind, const std::string& id, bool on);
 
+  /// Of one service, or all in short. Prints `count` tables (0 = for ever), `interval_seconds` apart.
+  Status health(const std::string& service, double interval_seconds, unsigned count, bool clear);
+
   /// Prints `count` tables (0 = for ever), `interval_seconds` apart. clear: begin each on a cleared screen.
   Status top(double interval_seconds, unsigned count, bool clear);
 

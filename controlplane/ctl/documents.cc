@@ -108,15 +108,16 @@ std::string gateways_table(const Json& gateways) {
 }
 
 std::string nodes_table(const Json& nodes) {
-  Table table({{"NODE"}, {"CONNECTED"}, {"ADDRESSES"}, {"INTERFACES"}, {"SERVICES", true}, {"ERRORS"}});
+  Table table(
+      {{"NODE"}, {"STATE"}, {"CONNECTED"}, {"ADDRESSES"}, {"INTERFACES"}, {"SERVICES", true}, {"ERRORS"}});
   for (const Json& node : nodes) {
     std::string interfaces;
     for (const Json& interface : list(node, "interfaces")) {
       interfaces +=
           (interfaces.empty() ? "" : ",") + cell(interface, "name") + ":" + cell(interface, "xdp_mode");
     }
-    table.add({cell(node, "id"), cell(node, "connected"), cell(node, "addresses"), interfaces,
-               count(list(node, "services")), cell(node, "errors")});
+    table.add({cell(node, "id"), cell(node, "state"), cell(node, "connected"), cell(node, "addresses"),
+               interfaces, count(list(node, "services")), cell(node, "errors")});
   }
   return table.text();
 }

@@ -62,6 +62,7 @@ struct CommandLine {
   double interval = 1;
   unsigned count = 0;
   bool once = false;
+  bool watch = false;
 
   CommandLine() {
     app.require_subcommand(1);
@@ -81,6 +82,7 @@ struct CommandLine {
     add_drains();
     add_maintenance();
     add_gateway();
+    add_health();
     add_top();
   }
 
@@ -221,6 +223,23 @@ struct CommandLine {
            "VIP[,med=N|none][,drain=true][,withhold=true]; again for each. A VIP alone follows the gateway "
            "again")
         ->allow_extra_args(false);
+  }
+
+  void add_health() {
+    auto* command = app.add_subcommand("health", "Show which backends and nodes live, and why not");
+    command->add_option("service", id, "One service; else all in short, and what changed");
+    auto* again = command->add_flag("--watch", watch, "Again and again, until interrupted");
+    command->add_option("--interval", interval, "With --watch: seconds between two tables")
+        ->check(CLI::Range(0.1, 3600.0))
+        ->needs(again)
+        ->capture_default_str();
+    command->add_option("--count", count, "With --watch: stop after so many tables; 0 = never")->needs(again);
+    command->callback([this] {
+      action = [this](Commands& c) {
+        const bool clear = watch && isatty(STDOUT_FILENO) != 0;
+        return c.health(id, interval, watch ? count : 1, clear);
+      };
+    });
   }
 
   void add_top() {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "controlplane/ctl/live_health.h"
 #include "controlplane/ctl/table.h"
 
 namespace penstock {
@@ -64,12 +65,35 @@ std::uint64_t flows_of(const TrafficSample& sample, const std::string& service, 
   return of_backend == of_service->second.end() ? 0 : of_backend->second;
 }
 
+/// A number of `object` times `unit`; -1 = there is none.
+double measured(const Json& object, const char* key, double unit = 1) {
+  if (!object.is_object()) return -1;
+  const auto it = object.find(key);
+  return it != object.end() && it->is_number() ? it->get<double>() * unit : -1;
+}
+
+void add_health(const TrafficSample& sample, BackendRate& rate) {
+  const auto of_service = sample.health.find(rate.service);
+  if (of_service == sample.health.end()) return;
+  const auto found = of_service->second.find(rate.backend);
+  if (found == of_service->second.end()) return;
+  const Json& said = found->second;
+  rate.verdict = text_of(said, "verdict");
+  rate.admitted = measured(said, "admitted_percent", 0.01);
+  const auto load = said.find("load");
+  if (load == said.end()) return;
+  rate.p99_us = measured(*load, "response_p99_us");
+  rate.cpu = measured(*load, "cpu_utilization");
+}
+
 std::string percent(double share) {
   if (share < 0) return {};
   char text[16];
   std::snprintf(text, sizeof text, "%.1f%%", share * 100);
   return text;
 }
+
+Json or_null(double value) { return value < 0 ? Json() : Json(value); }
 
 }  // namespace
 
@@ -89,6 +113,7 @@ Result<TrafficSample> sample_traffic(const RestClient& rest, double now_seconds)
     if (!stats) return stats.error();
     for (const Json& backend : items_of(*stats, "backends")) {
       sample.flows[id][text_of(backend, "backend")] = number_of(backend, "flows");
+      if (backend.is_object()) sample.health[id][text_of(backend, "backend")] = backend;
     }
     auto& backends = sample.counters[id];
     for (const Json& gateway : items_of(*stats, "gateways")) {
@@ -111,10 +136,13 @@ TrafficRates rates_between(const TrafficSample& before, const TrafficSample& aft
     double weights = 0;
     double new_flows = 0;
     for (const Json& backend : items_of(service, "backends")) {
-      BackendRate rate{.service = id, .backend = text_of(backend, "id")};
+      BackendRate rate;
+      rate.service = id;
+      rate.backend = text_of(backend, "id");
       rate.weight = static_cast<std::uint32_t>(number_of(backend, "weight"));
       rate.drain = is_true(backend, "drain");
       rate.flows = flows_of(after, id, rate.backend);
+      add_health(after, rate);
       each_growth(before, after, id, rate.backend,
                   [&](const std::string& gateway, const TrafficCounters& grown) {
                     rate.packets_per_second += static_cast<double>(grown.packets) / seconds;
@@ -152,12 +180,18 @@ std::string rates_table(const TrafficRates& rates) {
                   {"FLOWS", true},
                   {"NEW FLOWS/S", true},
                   {"PACKETS/S", true},
-                  {"MBIT/S", true}});
+                  {"MBIT/S", true},
+                  {"HEALTH"},
+                  {"ADMITTED", true},
+                  {"P99", true},
+                  {"CPU", true}});
   for (const BackendRate& rate : rates.backends) {
     backends.add({rate.service, rate.backend, std::to_string(rate.weight),
                   rate.drain ? "drained" : percent(rate.wanted), percent(rate.share),
                   short_number(static_cast<double>(rate.flows)), short_number(rate.new_flows_per_second),
-                  short_number(rate.packets_per_second), short_number(rate.megabits_per_second)});
+                  short_number(rate.packets_per_second), short_number(rate.megabits_per_second), rate.verdict,
+                  rate.admitted < 0 ? "" : short_share(rate.admitted),
+                  rate.p99_us < 0 ? "" : short_time(rate.p99_us), rate.cpu < 0 ? "" : short_share(rate.cpu)});
   }
   Table gateways({{"GATEWAY"}, {"CONNECTED"}, {"VIPS", true}, {"NEW FLOWS/S", true}, {"PACKETS/S", true}});
   for (const GatewayRate& rate : rates.gateways) {
@@ -179,7 +213,11 @@ Json rates_json(const TrafficRates& rates) {
                                {"flows", rate.flows},
                                {"new_flows_per_second", rate.new_flows_per_second},
                                {"packets_per_second", rate.packets_per_second},
-                               {"megabits_per_second", rate.megabits_per_second}});
+                               {"megabits_per_second", rate.megabits_per_second},
+                               {"verdict", rate.verdict.empty() ? Json() : Json(rate.verdict)},
+                               {"admitted", or_null(rate.admitted)},
+                               {"response_p99_us", or_null(rate.p99_us)},
+                               {"cpu_utilization", or_null(rate.cpu)}});
   }
   for (const GatewayRate& rate : rates.gateways) {
     out["gateways"].push_back({{"gateway", rate.gateway},

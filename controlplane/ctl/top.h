@@ -25,6 +25,8 @@ struct TrafficSample {
   Json gateways = Json::array();
   // service -> backend -> gateway
   std::map<std::string, std::map<std::string, std::map<std::string, TrafficCounters>>> counters;
+  // service -> backend: what was said of it with the counters: "verdict", "admitted_percent", "load"
+  std::map<std::string, std::map<std::string, Json>> health;
   // service -> backend: flows that it has now
   std::map<std::string, std::map<std::string, std::uint64_t>> flows;
 };
@@ -42,6 +44,10 @@ struct BackendRate {
   double new_flows_per_second = 0;
   double megabits_per_second = 0;
   std::uint64_t flows = 0;  // that it has now
+  std::string verdict;      // empty: the server does not say
+  double admitted = -1;     // share of the new flows that its slots would give it; -1 = unknown
+  double p99_us = -1;       // of responses, likewise
+  double cpu = -1;          // of its host, likewise
 };
 
 struct GatewayRate {

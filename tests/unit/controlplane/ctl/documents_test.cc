@@ -43,9 +43,10 @@ TEST(Tables, ShowWhatTheDocumentsHold) {
       "      -  -\n"
       "gw3      -           0  upgrade draining  -          -                   -  -                        "
       "      -  -\n");
-  EXPECT_THAT(nodes_table(Json::parse(R"([{"id":"be1","connected":true,"addresses":["10.0.31.2"],
+  EXPECT_THAT(nodes_table(Json::parse(
+                  R"([{"id":"be1","state":"agent_lost","connected":false,"addresses":["10.0.31.2"],
       "interfaces":[{"name":"eth0","xdp_mode":"native"}],"services":[{}],"errors":[]}])")),
-              HasSubstr("be1   yes        10.0.31.2  eth0:native         1  -"));
+              HasSubstr("be1   agent_lost  no         10.0.31.2  eth0:native         1  -"));
 }
 
 TEST(Tables, ServicesShowPrefixesAndPortTexts) {

@@ -54,6 +54,21 @@ TEST(Top, ShareIsOfNewFlowsInTheIntervalAndUnknownWithoutAny) {
   EXPECT_DOUBLE_EQ(rates.backends[1].share, 0.75);
 }
 
+TEST(Top, LoadIsThatOfTheLastReadingAndNothingWhereNobodyMeasures) {
+  auto after = sample(1);
+  after.health["web"]["be1"] = Json::parse(
+      R"({"verdict":"alive","admitted_percent":40,"load":{"response_p99_us":51000,"cpu_utilization":0.5}})");
+  after.health["web"]["be2"] = Json::parse(R"({"verdict":"unknown","admitted_percent":null,"load":null})");
+  const auto rates = rates_between(sample(0), after);
+  EXPECT_DOUBLE_EQ(rates.backends[0].admitted, 0.4);
+  EXPECT_DOUBLE_EQ(rates.backends[0].p99_us, 51'000);
+  EXPECT_EQ(rates.backends[1].cpu, -1);
+  EXPECT_EQ(rates.backends[2].verdict, "") << "an older server";
+  EXPECT_THAT(rates_table(rates), HasSubstr("alive         40%  51.0ms  50%\n"));
+  EXPECT_TRUE(rates_json(rates)["backends"][1]["cpu_utilization"].is_null());
+  EXPECT_DOUBLE_EQ(rates_json(rates)["backends"][0]["cpu_utilization"], 0.5);
+}
+
 TEST(Top, RestartedGatewayCountsFromZeroAndANewOneNotItsPast) {
   auto before = sample(0);
   auto after = sample(1);
