@@ -100,6 +100,7 @@ class ServiceHealth {
     return {{"service", service_.id},
             {"generation", generation},
             {"all_down", verdicts_ == nullptr ? json::array() : json(verdicts_->all_down)},
+            {"gateways", std::move(reporting_)},
             {"backends", std::move(backends)}};
   }
 
@@ -114,6 +115,8 @@ class ServiceHealth {
       if (!gateway.status) continue;
       const proto::ServiceStats* stats = find_service(gateway.status->stats(), service_.id);
       if (stats == nullptr) continue;
+      reporting_.push_back(
+          {{"gateway", gateway.id}, {"connected", gateway.connected}, {"all_down", stats->all_down()}});
       for (const proto::BackendStats& backend : stats->backends()) {
         Reports& of = reports_[backend.backend()];
         of.summary.add(gateway, backend);
@@ -159,6 +162,7 @@ class ServiceHealth {
   const Streams& streams_;
   const ServiceVerdicts* verdicts_;
   const std::vector<ObservedGateway> gateways_;  // what reports_ refers to
+  json reporting_ = json::array();
   std::unordered_map<std::string, Reports> reports_;
   std::map<std::string, std::optional<ObservedNode>> nodes_;
 };

@@ -142,6 +142,8 @@ TEST_F(HealthTest, ABackendsDocumentSaysWhatTheFleetAndEachGatewayMakeOfIt) {
   given_reports();
   const json document = call("GET", kHealth).json();
   EXPECT_EQ(document["all_down"], json::array({"gw1"}));
+  EXPECT_EQ(document["gateways"],
+            json::array({{{"gateway", "gw1"}, {"connected", true}, {"all_down", true}}}));
   const json& be1 = document["backends"][0];
   EXPECT_EQ(be1["reason"], "check_failing");
   EXPECT_EQ(be1["votes"]["down"], 1);
