@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <boost/asio/ip/udp.hpp>
+#include <cstdlib>
 #include <fstream>
 
 #include "bpf/agent/file_descriptor.h"
@@ -91,16 +92,15 @@ TEST(TcpCheck, IsOverInTimeWhereTheAcceptQueueIsFull) {
   EXPECT_GE(result.duration.count(), 100'000'000u);
 }
 
-/// In a network namespace whose only port for outgoing connections is the one that is checked.
-void with_one_port(std::uint16_t port, const std::function<void()>& work) {
+/// In a network namespace of its own with nothing but `lo`. The runner's threads are born into it.
+void in_namespace(const std::function<void()>& work) {
   std::thread([&] {
-    if (unshare(CLONE_NEWNET) != 0) return;
+    ASSERT_EQ(unshare(CLONE_NEWNET), 0);
     const FileDescriptor any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     ifreq request{};
     std::snprintf(request.ifr_name, sizeof request.ifr_name, "lo");
     request.ifr_flags = IFF_UP;
     ASSERT_EQ(ioctl(any.get(), SIOCSIFFLAGS, &request), 0);
-    std::ofstream("/proc/sys/net/ipv4/ip_local_port_range") << port << ' ' << port;
     work();
   }).join();
 }
@@ -108,13 +108,34 @@ void with_one_port(std::uint16_t port, const std::function<void()>& work) {
 TEST(TcpCheck, FindingItselfIsFindingNobody) {
   if (geteuid() != 0) GTEST_SKIP() << "network namespaces need root";
   for (const CheckKind kind : {CheckKind::kTcp, CheckKind::kHttp, CheckKind::kGrpc, CheckKind::kUdp}) {
-    with_one_port(45'000, [&] {
-      CheckSpec spec = local_check(kind, 45'000);
-      const CheckResult result = run_once(spec);
+    in_namespace([&] {
+      // The only port for outgoing connections is the one that is checked.
+      std::ofstream("/proc/sys/net/ipv4/ip_local_port_range") << "45000 45000";
+      const CheckResult result = run_once(local_check(kind, 45'000));
       EXPECT_EQ(result.verdict, CheckVerdict::kFailing) << static_cast<int>(kind);
       EXPECT_EQ(result.detail, "connection refused");
     });
   }
+}
+
+TEST(TcpCheck, ReachesTheFirstAddressOfAPrefix) {
+  if (geteuid() != 0) GTEST_SKIP() << "network namespaces need root";
+  in_namespace([&] {
+    ASSERT_EQ(std::system("ip route add local 203.0.113.64/28 dev lo"), 0);
+    ASSERT_EQ(std::system("ip -6 route add local 2001:db8:5:1::/64 dev lo"), 0);
+    const FileDescriptor listener(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in6 every{};
+    every.sin6_family = AF_INET6;
+    every.sin6_port = htons(8080);
+    ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&every), sizeof every), 0);
+    ASSERT_EQ(listen(listener.get(), 8), 0);
+    CheckSpec spec = local_check(CheckKind::kTcp, 8080);
+    spec.prefix = true;
+    for (const char* first : {"203.0.113.64", "2001:db8:5:1::"}) {
+      spec.address = IpAddr::parse(first).value();
+      EXPECT_EQ(run_once(spec).detail, "") << first;
+    }
+  });
 }
 
 /// Answers each datagram with `answer`; nothing: stays silent.
