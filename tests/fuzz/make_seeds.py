@@ -128,6 +128,14 @@ def by_hand(corpus: Corpus) -> None:
     for together in (b"\0", b"\1"):
         corpus.add("pipeline", together + b"".join(record(f) for f in frames))
     corpus.add("pipeline", b"\1" + record(frames[0], 2) + record(frames[5], 3) + record(frames[-1], 4 | 32))
+    def answers(kind: int, *records: tuple[int, int, int, bytes]) -> bytes:
+        return bytes([kind]) + b"".join(bytes([w, f, o]) + struct.pack("<H", len(b)) + b for w, f, o, b in records)
+
+    response = b"HTTP/1.1 200 OK\r\nX: y\r\n\r\nok"
+    corpus.add("direct", answers(0, (1, 0x12, 1, b"")))
+    corpus.add("direct", answers(0, (1, 0x14, 1, b""), (0, 0, 0, udp4(61128))))
+    corpus.add("direct", answers(1, (1, 0x12, 1, b""), (1, 0x10, 3, response + b"!" * (1 - len(response) % 2))))
+    corpus.add("direct", answers(2, (0, 0, 0, udp4(61128, b"ok"))))
     corpus.add("quic", bytes([0, 2, 0, 0, 0]) + bytes.fromhex("4107c4605e4504cc4f"))
     corpus.add("quic", bytes([2, 7, 4, 0x8F, 1]) + bytes.fromhex("c30000000111504dd2d05a7b0de9b2b9907afb5ecf8cc308"))
     in_order = [(0, 16, True), (16, 16, True), (32, 5, False)]
