@@ -14,7 +14,8 @@
 
 namespace penstock {
 
-/// Judges every 250 ms on a thread of its own, so that neither a report nor a REST answer waits for it.
+/// Judges every 250 ms, or less often where that would take more than half of a CPU, on a thread of its own,
+/// so that neither a report nor a REST answer waits for it.
 class HealthFeed {
  public:
   /// All three outlive the feed.
