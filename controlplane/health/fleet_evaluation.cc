@@ -14,9 +14,11 @@ constexpr std::uint8_t kHeard = 1;
 constexpr std::uint8_t kUnheard = 2;
 constexpr std::uint8_t kDoubtful = 4;  // unheard, by a gateway that doubts its own link
 
+bool is_fresh(Nanoseconds then, Nanoseconds now) { return now <= then || now - then <= kBallotAge; }
+
 bool has_vote(const HealthInputs::Gateway& gateway, Nanoseconds now) {
-  if (!gateway.connected || !gateway.status || !gateway.status->dataplane_alive()) return false;
-  return now <= gateway.status_at || now - gateway.status_at <= kBallotAge;
+  return gateway.connected && gateway.status && gateway.status->dataplane_alive() &&
+         is_fresh(gateway.status_at, now);
 }
 
 std::string joined(const std::vector<std::string>& names) {
@@ -60,15 +62,21 @@ bool FleetEvaluation::take_gateways(const HealthInputs& inputs) {
       if (free == gateways_.end()) {
         gateways_.emplace_back();
         entered_.emplace_back();
+        entered_at_.emplace_back();
         present.push_back(false);
       }
       gateways_[known->second] = gateway.id;
     }
     const std::size_t slot = known->second;
     present[slot] = true;
-    const auto status = has_vote(gateway, inputs.now) ? gateway.status : nullptr;
+    auto status = has_vote(gateway, inputs.now) ? gateway.status : nullptr;
+    // A dataplane that was too busy to say anything this time has not changed its mind.
+    if (status && !status->has_stats()) {
+      status = is_fresh(entered_at_[slot], inputs.now) ? entered_[slot] : nullptr;
+    }
     if (status == entered_[slot]) continue;
     entered_[slot] = status;
+    entered_at_[slot] = gateway.status_at;
     changed = true;
     if (status) {
       box_.enter(slot, status->stats());

@@ -85,6 +85,7 @@ class FleetEvaluation {
   std::map<std::string, std::size_t, std::less<>> slots_;             // gateways in the box
   std::vector<std::string> gateways_;                                 // by slot; empty: free
   std::vector<std::shared_ptr<const proto::GatewayStatus>> entered_;  // by slot; null: has no vote
+  std::vector<Nanoseconds> entered_at_;                               // by slot: when that came
   std::vector<std::uint8_t> voted_;                                   // by slot, while counting
   std::map<std::string, Node, std::less<>> nodes_;
   std::unordered_map<IpAddr, std::string> node_at_;

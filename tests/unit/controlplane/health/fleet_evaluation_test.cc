@@ -196,6 +196,20 @@ TEST_F(FleetEvaluationTest, AGatewayThatIsGoneSilentOrWithoutADataplaneHasNoVote
   both();
 }
 
+TEST_F(FleetEvaluationTest, AReportWithoutStatisticsLeavesTheVotesAsTheyAreForAWhile) {
+  say("gw1", {{"be1", kDown, BackendHealth::SILENT}});
+  step();
+  for (int second = 1; second <= 5; ++second) {
+    pass(1000);
+    auto status = std::make_shared<proto::GatewayStatus>();
+    status->set_dataplane_alive(true);
+    at("gw1").status = std::move(status);
+    at("gw1").status_at = inputs_.now;
+    step();
+    EXPECT_EQ(backend("be1").verdict, second <= 3 ? Verdict::kDead : Verdict::kUnknown) << second;
+  }
+}
+
 TEST_F(FleetEvaluationTest, WhatAReportDoesNotMentionAnyMoreDoesNotCount) {
   say("gw1", {{"be1", kDown, BackendHealth::SILENT}, {"be2"}});
   step();
