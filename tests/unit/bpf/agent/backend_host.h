@@ -17,6 +17,7 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
+  [[nodiscard]] int pid() const { return pid_; }
   void signal(int number) const;
   /// Exit status as waitpid gives it; -1 when it still runs after 15 s.
   int wait();
