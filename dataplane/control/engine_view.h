@@ -37,6 +37,7 @@ struct EngineView {
   std::vector<std::string> flow_origins;       // by lcore: LcoreStats.flow_table; may be shorter
   std::function<std::vector<PortView>()> ports;
   std::function<ProbeCounters()> probes = {};    // empty: this gateway does not probe
+  std::function<DirectCounters()> direct = {};   // empty: it checks no backend itself
   const BackendStates* states = nullptr;         // null: nobody looks
   std::function<Nanoseconds()> oldest_progress;  // age of the laggard worker's last completed poll
   Replication* replication = nullptr;            // null: off

@@ -119,6 +119,11 @@ void report_probes(const EngineView& engine, proto::DataplaneStats& out) {
   report.set_refused_authentication(probes.refused_authentication);
   report.set_refused_stale(probes.refused_stale);
   report.set_refused_stranger(probes.refused_stranger);
+  const DirectCounters direct = engine.direct ? engine.direct() : DirectCounters{};
+  report.set_direct_sent(direct.begun);
+  report.set_direct_passed(direct.passed);
+  report.set_direct_failed(direct.failed);
+  report.set_direct_refused(direct.refused);
 }
 
 void report_ports(const EngineView& engine, proto::DataplaneStats& out) {

@@ -56,7 +56,7 @@ DirectPlan make_direct_plan(const Document& document, const Snapshot& snapshot) 
   for (const auto& compiled : snapshot.services()) {
     const ServiceDocument& service = compiled->document;
     const HealthDocument& health = service.health;
-    if (health.direct == DirectChecks::kOff || !health.direct_check || service.key.is_prefix()) continue;
+    if (health.direct == DirectChecks::kOff || !health.direct_check) continue;
     DirectService checked;
     checked.service.id = service.id;
     checked.service.key = service.key;

@@ -28,8 +28,7 @@ struct DirectTarget {
   BackendIndex backend = kNoBackend;
   std::uint32_t service = 0;  // position in the plan
   BackendDocument host;
-  IpAddr
-      address;  // where the check's packets go, inside of the encapsulation: the VIP, or with NAT the backend
+  IpAddr address;  // where the packets go, encapsulation apart: the VIP, or with NAT the backend
   std::uint16_t port = 0;
 
   bool operator==(const DirectTarget&) const = default;
@@ -40,7 +39,7 @@ struct DirectPlan {
   std::vector<DirectTarget> targets;
 };
 
-/// Left out: services without a direct check, of a VIP prefix, whose check has no one port, or whose request
+/// Left out: services without a direct check, whose check has no one port, or whose request
 /// is longer than kMaxDirectRequest; backends in maintenance. `snapshot` was compiled from `document`.
 [[nodiscard]] DirectPlan make_direct_plan(const Document& document, const Snapshot& snapshot);
 

@@ -32,17 +32,11 @@
 #include "dataplane/probe/direct_frame.h"
 #include "dataplane/probe/direct_plan.h"
 #include "dataplane/probe/direct_reply.h"
+#include "dataplane/probe/probe_counters.h"
 #include "penstock/abi/siphash.h"
 #include "penstock/base/units.h"
 
 namespace penstock {
-
-struct DirectCounters {
-  std::uint64_t begun = 0;
-  std::uint64_t passed = 0;
-  std::uint64_t failed = 0;
-  std::uint64_t refused = 0;  // packets to a check's port that belong to none
-};
 
 class DirectRounds {
  public:

@@ -1,4 +1,4 @@
-// What became of the prober's messages.
+// What became of the prober's messages, and of direct checks.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,15 @@ struct ProbeCounters {
   std::uint64_t refused_authentication = 0;
   std::uint64_t refused_stale = 0;     // nonce unknown: a replay, too late, or invented
   std::uint64_t refused_stranger = 0;  // not from the address that was asked
+};
+
+/// Checks since the process began. begun = passed + failed + those without a verdict: in progress, given up
+/// because this gateway could not send or hear, or because the configuration changed.
+struct DirectCounters {
+  std::uint64_t begun = 0;
+  std::uint64_t passed = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t refused = 0;  // packets to a check's port that belong to none
 };
 
 }  // namespace penstock
