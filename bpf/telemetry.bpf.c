@@ -5,8 +5,8 @@
  * is missing and nothing else. Tracepoints are taken where there is one, because not every kernel lets
  * programs be called from functions (fentry).
  *
- * A request costs three programs on the server's side: bytes came (data_ready), they were read (read), an
- * answer is written (send). They run under the socket's lock, so a socket's record needs no atomics.
+ * A request costs two programs on the server's side: bytes came (data_ready), an answer is written (send).
+ * They run under the socket's lock, so a socket's record needs no atomics. What waits is found by `scan`.
  */
 #include "penstock/abi/telemetry.h"
 
@@ -19,36 +19,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* The answer is timed from the last bytes of a request. */
-static __always_inline void note_request(struct telemetry_socket* s, struct telemetry_shard* shard,
-                                         __u64 now) {
-  if (!(s->flags & PENSTOCK_TELEMETRY_WAITING)) {
-    s->flags |= PENSTOCK_TELEMETRY_WAITING;
-  } else if ((s->waiting_ns ^ now) >> PENSTOCK_TELEMETRY_STEP_SHIFT) {
-    end_waiting(s, shard);
-  } else {
-    s->waiting_ns = now;
-    return;
-  }
-  begin_waiting(s, shard, now);
-}
-
-/* `is_acked`: while the peer does not take our answers, it is not the application's fault that it reads no
- * more. */
-static __always_inline void arrived(struct sock* sk, struct telemetry_socket* s, const struct tcp_sock* tp,
-                                    struct telemetry_shard* shard, bool is_acked) {
-  const __u64 now = bpf_ktime_get_ns();
-  if (counted & PENSTOCK_TELEMETRY_WAITING) note_request(s, shard, now);
-  if (!(s->flags & PENSTOCK_TELEMETRY_UNREAD) && counted & PENSTOCK_TELEMETRY_UNREAD && is_acked) {
-    s->flags |= PENSTOCK_TELEMETRY_UNREAD;
-    count(shard->unread, 1);
-    note_work(pulse_of(s->slot), now);
-  }
-  if (now - s->flushed_ns > FLUSH_NS) flush(sk, s, tp, shard, now);
-  touched(shard);
-}
-
-/* Called with a FIN as well. */
+/* Called with a FIN as well. TCP has read the clock with this segment. */
 SEC("tp_btf/sk_data_ready")
 int BPF_PROG(data_ready, struct sock* sk) {
   if (!may_be_ours(sk) || sk->__sk_common.skc_state == TCP_LISTEN) return 0;
@@ -60,13 +31,13 @@ int BPF_PROG(data_ready, struct sock* sk) {
   }
   const struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
   if (!s || !tp || s->open != PENSTOCK_TELEMETRY_IN) return 0;
-  struct telemetry_shard* shard = shard_of(s->slot);
-  const __u64 received = payload_received(sk, tp);
+  const __u32 received = (__u32)payload_received(sk, tp);
+  const __u32 bytes = received - s->received;
   /* Of a connection that these very bytes made known nobody can tell how many they are. */
-  if (!shard || (received == s->received && !(adopted && sk->__sk_common.skc_state == TCP_ESTABLISHED)))
-    return 0;
+  if (bytes == 0 && !(adopted && sk->__sk_common.skc_state == TCP_ESTABLISHED)) return 0;
   s->received = received;
-  arrived(sk, s, tp, shard, tp->snd_una == tp->write_seq);
+  s->waiting_ns = tp->tcp_clock_cache;
+  if (adopted || tp->rcv_nxt - tp->copied_seq <= bytes) s->unread_ns = s->waiting_ns;
   return 0;
 }
 
@@ -82,25 +53,8 @@ int BPF_PROG(segment, struct sock* sk, struct sk_buff* skb) {
   if (!s) s = adopt(sk);
   const struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
   if (!s || !tp || s->open != PENSTOCK_TELEMETRY_IN) return 0;
-  struct telemetry_shard* shard = shard_of(s->slot);
-  if (shard) arrived(sk, s, tp, shard, bpf_ntohl(tcp.ack_seq) == tp->write_seq);
-  return 0;
-}
-
-/* Called with every buffer that the application has copied out. */
-SEC("tp_btf/tcp_rcv_space_adjust")
-int BPF_PROG(read, struct sock* sk) {
-  if (!may_be_ours(sk)) return 0;
-  struct telemetry_socket* s = known(sk);
-  if (!s) return 0;
-  note_progress(pulse_of(s->slot));
-  if (!(s->flags & PENSTOCK_TELEMETRY_UNREAD)) return 0;
-  struct telemetry_shard* shard = shard_of(s->slot);
-  if (!shard) return 0;
-  s->flags &= ~PENSTOCK_TELEMETRY_UNREAD;
-  count(shard->unread, -1);
-  leave_queue(s, shard);
-  touched(shard);
+  s->waiting_ns = bpf_ktime_get_ns();
+  if (tp->rcv_nxt == tp->copied_seq) s->unread_ns = s->waiting_ns;
   return 0;
 }
 
@@ -110,14 +64,12 @@ static __always_inline void answered(struct sock* sk) {
   if (!s) s = adopt(sk);
   if (!s) return;
   note_progress(pulse_of(s->slot));
-  if (!(s->flags & PENSTOCK_TELEMETRY_WAITING)) return;
-  struct telemetry_shard* shard = shard_of(s->slot);
+  const __u64 since = s->waiting_ns;
+  struct telemetry_shard* shard = since ? shard_of(s->slot) : 0;
   if (!shard) return;
   const __u64 now = bpf_ktime_get_ns();
-  s->flags &= ~PENSTOCK_TELEMETRY_WAITING;
-  end_waiting(s, shard);
-  note_time(shard->response, microseconds(now - s->waiting_ns));
-  leave_queue(s, shard);
+  s->waiting_ns = 0;
+  note_time(shard->response, microseconds(now - since));
   if (now - s->flushed_ns > FLUSH_NS) {
     const struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
     if (tp) flush(sk, s, tp, shard, now);
@@ -148,9 +100,8 @@ static __noinline void established(struct sock* sk) {
   open(sk, s, tp, shard);
   count(shard->new_connections, 1);
   if (tp->srtt_us) note_time(shard->handshake, tp->srtt_us >> 3);
-  s->queue = PENSTOCK_TELEMETRY_IN;
-  count(shard->queued, 1);
-  note_work(pulse_of(s->slot), bpf_ktime_get_ns());
+  struct telemetry_pulse* pulse = pulse_of(s->slot);
+  if (pulse->work_ns <= pulse->progress_ns) pulse->work_ns = bpf_ktime_get_ns();
   touched(shard);
 }
 
@@ -213,5 +164,37 @@ int BPF_PROG(receive_reset, struct sock* sk) {
   if (!shard) return 0;
   count(shard->resets_received, 1);
   touched(shard);
+  return 0;
+}
+
+/* Walks through all sockets that have a record, on the reader's request. It holds no lock of theirs: what it
+ * sees is a moment's. */
+SEC("iter/bpf_sk_storage_map")
+int scan(struct bpf_iter__bpf_sk_storage_map* ctx) {
+  struct telemetry_socket* s = ctx->value;
+  struct sock* sk = ctx->sk;
+  if (!sk || !s || s->open != PENSTOCK_TELEMETRY_IN || pulse_of(s->slot)->generation != s->generation)
+    return 0;
+  const struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
+  const __u32 slot = s->slot;
+  struct telemetry_scan* found = bpf_map_lookup_elem(&telemetry_scans, &slot);
+  if (!tp || !found) return 0;
+  const __u32 read = tp->copied_seq;
+  if (s->scanned_seq != read) {
+    if (s->scanned_seq) ++found->moved;
+    s->scanned_seq = read;
+  }
+  const __u64 since = s->waiting_ns;
+  if (!since) return 0;
+  ++found->waiting;
+  const __u64 now = bpf_ktime_get_ns();
+  const __u64 waited = now > since ? now - since : 0;
+  if (waited < PENSTOCK_TELEMETRY_LONGEST_NS) note_time(found->ages, microseconds(waited));
+  /* While the peer does not take our answers, it is not the application's fault that it reads no more. A FIN
+   * is not read. */
+  const __u32 unread = tp->rcv_nxt - read - ((sk->__sk_common.skc_flags >> SOCK_DONE) & 1);
+  if (unread == 0 || tp->snd_una != tp->write_seq) return 0;
+  if (found->unread == 0 || s->unread_ns < found->oldest_unread_ns) found->oldest_unread_ns = s->unread_ns;
+  ++found->unread;
   return 0;
 }

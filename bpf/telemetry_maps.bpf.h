@@ -9,10 +9,8 @@
 const volatile abi_u32 netns = 0;      /* inode of the network namespace that counts */
 const volatile abi_u32 shard_mask = 0; /* shards of a service - 1; a power of two - 1 */
 
-abi_u64 ports[65536 / 64]; /* bit: a measured service has this port (host order) */
-struct telemetry_pulse pulses[PENSTOCK_TELEMETRY_MAX_SLOTS] __attribute__((aligned(64)));
-abi_u64 floor_step;  /* requests that wait since an earlier step are counted as ancient */
-abi_u32 counted = 0; /* what there are hooks for: PENSTOCK_TELEMETRY_UNREAD ... */
+/* In one record, so that what every request needs lies in one page: here misses of the TLB cost the most. */
+struct telemetry_shared shared __attribute__((aligned(64)));
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
@@ -29,6 +27,14 @@ struct {
   __type(key, abi_u32);
   __type(value, struct telemetry_shard);
 } telemetry_shards SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, PENSTOCK_TELEMETRY_MAX_SLOTS);
+  __type(key, abi_u32);
+  __type(value, struct telemetry_scan);
+} telemetry_scans SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_SK_STORAGE);

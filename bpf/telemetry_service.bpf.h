@@ -10,12 +10,11 @@
 #define FAMILY_INET 2
 #define FAMILY_INET6 10
 #define PROTO_TCP 6
-#define WORK_NS 1000000ULL
 
 /* All other sockets of the machine end here: the client's side of a loopback connection has another port. */
 static __always_inline bool may_be_ours(const struct sock* sk) {
-  const __u16 port = sk->__sk_common.skc_num;
-  return (ports[port >> 6] >> (port & 63)) & 1;
+  const __u32 bit = sk->__sk_common.skc_num % PENSTOCK_TELEMETRY_PORT_BITS;
+  return (shared.ports[bit >> 6] >> (bit & 63)) & 1;
 }
 
 static __always_inline bool is_in_our_namespace(const struct sock* sk) {
@@ -23,7 +22,7 @@ static __always_inline bool is_in_our_namespace(const struct sock* sk) {
 }
 
 static __always_inline struct telemetry_pulse* pulse_of(__u32 slot) {
-  return &pulses[slot & (PENSTOCK_TELEMETRY_MAX_SLOTS - 1)];
+  return &shared.pulses[slot & (PENSTOCK_TELEMETRY_MAX_SLOTS - 1)];
 }
 
 static __always_inline struct telemetry_shard* shard_of(__u32 slot) {
@@ -65,19 +64,12 @@ static __always_inline void note_time(abi_u32* histogram, __u64 us) {
 /* ns / 1000 without a division, for less than 13 days. */
 static __always_inline __u64 microseconds(__u64 ns) { return (ns * 8389) >> 23; }
 
-/* The application did something: told once a tick, and never before the work that it was done upon. */
+/* The application did something: told once a tick. */
 static __always_inline void note_progress(struct telemetry_pulse* pulse) {
   const __u64 tick = bpf_jiffies64();
-  if (pulse->tick != tick) {
-    pulse->tick = tick;
-    pulse->progress_ns = bpf_ktime_get_ns();
-  } else if (pulse->work_ns > pulse->progress_ns) {
-    pulse->progress_ns = pulse->work_ns;
-  }
-}
-
-static __always_inline void note_work(struct telemetry_pulse* pulse, __u64 now) {
-  if (pulse->work_ns <= pulse->progress_ns && now - pulse->work_ns > WORK_NS) pulse->work_ns = now;
+  if (pulse->tick == tick) return;
+  pulse->tick = tick;
+  pulse->progress_ns = bpf_ktime_get_ns();
 }
 
 static __always_inline struct abi_address mapped(__be32 v4) {

@@ -36,21 +36,6 @@ static __always_inline void flush(const struct sock* sk, struct telemetry_socket
   if (tp->srtt_us) note_time(shard->srtt, tp->srtt_us >> 3);
 }
 
-static __always_inline void begin_waiting(struct telemetry_socket* s, struct telemetry_shard* shard,
-                                          __u64 now) {
-  s->waiting_ns = now;
-  count(shard->waiting[(now >> PENSTOCK_TELEMETRY_STEP_SHIFT) % PENSTOCK_TELEMETRY_STEPS], 1);
-}
-
-static __always_inline void end_waiting(struct telemetry_socket* s, struct telemetry_shard* shard) {
-  const __u64 step = s->waiting_ns >> PENSTOCK_TELEMETRY_STEP_SHIFT;
-  if (step < floor_step) {
-    count(shard->ancient, -1);
-  } else {
-    count(shard->waiting[step % PENSTOCK_TELEMETRY_STEPS], -1);
-  }
-}
-
 /* Counts as established from here. */
 static __always_inline void open(const struct sock* sk, struct telemetry_socket* s, const struct tcp_sock* tp,
                                  struct telemetry_shard* shard) {
@@ -58,33 +43,20 @@ static __always_inline void open(const struct sock* sk, struct telemetry_socket*
       PENSTOCK_TELEMETRY_BEFORE)
     return;
   s->written_seq = tp->write_seq;
-  s->received = s->flushed_in = payload_received(sk, tp);
+  s->flushed_in = payload_received(sk, tp);
+  s->received = (__u32)s->flushed_in;
   count(shard->established, 1);
-}
-
-/* Nobody tells when a connection is accepted; what is read or answered was. */
-static __always_inline void leave_queue(struct telemetry_socket* s, struct telemetry_shard* shard) {
-  if (s->queue != PENSTOCK_TELEMETRY_IN) return;
-  s->queue = PENSTOCK_TELEMETRY_AFTER;
-  count(shard->queued, -1);
 }
 
 /* The application has closed, or nobody can talk any more. */
 static __always_inline void close(const struct sock* sk, struct telemetry_socket* s,
                                   const struct tcp_sock* tp, struct telemetry_shard* shard) {
-  const __u32 flags = s->flags;
-  leave_queue(s, shard);
-  s->flags = 0;
-  if (flags & PENSTOCK_TELEMETRY_UNREAD) count(shard->unread, -1);
-  if (flags & PENSTOCK_TELEMETRY_WAITING) {
-    end_waiting(s, shard);
-    count(shard->abandoned, 1);
-  }
-  if (__sync_lock_test_and_set(&s->open, PENSTOCK_TELEMETRY_AFTER) == PENSTOCK_TELEMETRY_IN) {
-    count(shard->established, -1);
-    count(shard->closes, 1);
-    flush(sk, s, tp, shard, 0);
-  }
+  if (__sync_lock_test_and_set(&s->open, PENSTOCK_TELEMETRY_AFTER) != PENSTOCK_TELEMETRY_IN) return;
+  if (s->waiting_ns) count(shard->abandoned, 1);
+  s->waiting_ns = 0;
+  count(shard->established, -1);
+  count(shard->closes, 1);
+  flush(sk, s, tp, shard, 0);
   touched(shard);
 }
 

@@ -13,7 +13,7 @@ build=(
   libsqlite3-dev libnl-3-dev libnl-route-3-dev libssl-dev
 )
 lab=(
-  frr bird2 gobgpd nginx-light dnsmasq-base python3 python3-scapy ethtool iproute2 nftables iputils-ping util-linux curl jq openssl tcpdump
+  frr bird2 gobgpd nginx-light wrk dnsmasq-base python3 python3-scapy ethtool iproute2 nftables iputils-ping util-linux curl jq openssl tcpdump
 )
 
 die() { echo "install-deps: $1" >&2; exit "$2"; }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "penstock/base/clock.h"
+#include "bpf/agent/telemetry/thread_time.h"
 
 namespace penstock {
 namespace {
@@ -55,7 +55,7 @@ void AcceptQueues::charge(const Listener& listener) {
 }
 
 void AcceptQueues::ask(Nanoseconds now) {
-  const Nanoseconds began = monotonic_now();
+  const Nanoseconds began = thread_time();
   const auto listeners = query_->all();
   if (!listeners) {
     problem_ = listeners.error().text();
@@ -72,7 +72,7 @@ void AcceptQueues::ask(Nanoseconds now) {
   std::erase_if(seen_, [](const auto& seen) { return seen.second.gone; });
   for (auto& [service, entry] : services_) entry.charged = true;
   looked_ = true;
-  const Nanoseconds cost((monotonic_now() - began).count() * kCostShare);
+  const Nanoseconds cost((thread_time() - began).count() * kCostShare);
   next_ = now + std::max(kPace, cost);
 }
 

@@ -9,24 +9,34 @@
 namespace penstock {
 namespace {
 
-constexpr const char* kRequests = "requests, response times and unread work are not measured";
+constexpr const char* kRequests = "requests and response times are not measured";
 constexpr TelemetryHook kHooks[] = {
-    {"state", "set_state", "inet_sock_set_state", true, "connections and handshake times are not counted"},
-    {"destroy", "destroy", "tcp_destroy_sock", true, "closes that were missed are not made good"},
-    {"arrival", "data_ready", "sk_data_ready", true, kRequests},
-    {"arrival", "segment", "tcp_probe", true, kRequests},
-    {"read", "read", "tcp_rcv_space_adjust", true, "unread requests are no waiting work"},
-    {"send", "send", "tcp_sendmsg_locked", true, "requests and response times are not measured"},
-    {"send", "send_function", "tcp_sendmsg_locked", false, "requests and response times are not measured"},
-    {"retransmit", "retransmit", "tcp_retransmit_skb", true, "retransmits are not counted"},
-    {"send_reset", "send_reset", "tcp_send_reset", true, "resets sent are not counted"},
-    {"receive_reset", "receive_reset", "tcp_receive_reset", true, "resets received are not counted"},
+    {"state", "set_state", "inet_sock_set_state", HookKind::kTracepoint,
+     "connections and handshake times are not counted"},
+    {"destroy", "destroy", "tcp_destroy_sock", HookKind::kTracepoint,
+     "closes that were missed are not made good"},
+    {"arrival", "data_ready", "sk_data_ready", HookKind::kTracepoint, kRequests},
+    {"arrival", "segment", "tcp_probe", HookKind::kTracepoint, kRequests},
+    {"send", "send", "tcp_sendmsg_locked", HookKind::kTracepoint, kRequests},
+    {"send", "send_function", "tcp_sendmsg_locked", HookKind::kFunction, kRequests},
+    {"retransmit", "retransmit", "tcp_retransmit_skb", HookKind::kTracepoint, "retransmits are not counted"},
+    {"send_reset", "send_reset", "tcp_send_reset", HookKind::kTracepoint, "resets sent are not counted"},
+    {"scan", "scan", "bpf_sk_storage_map", HookKind::kIterator, "waiting requests and stalls are not seen"},
+    {"receive_reset", "receive_reset", "tcp_receive_reset", HookKind::kTracepoint,
+     "resets received are not counted"},
 };
 
 bool is_present(const btf* kernel, const TelemetryHook& hook) {
-  if (!hook.is_tracepoint) return btf__find_by_name_kind(kernel, hook.target, BTF_KIND_FUNC) >= 0;
-  const std::string name = std::string("btf_trace_") + hook.target;
-  return btf__find_by_name_kind(kernel, name.c_str(), BTF_KIND_TYPEDEF) >= 0;
+  const std::string target = hook.target;
+  switch (hook.kind) {
+    case HookKind::kTracepoint:
+      return btf__find_by_name_kind(kernel, ("btf_trace_" + target).c_str(), BTF_KIND_TYPEDEF) >= 0;
+    case HookKind::kFunction:
+      return btf__find_by_name_kind(kernel, hook.target, BTF_KIND_FUNC) >= 0;
+    case HookKind::kIterator:
+      return btf__find_by_name_kind(kernel, ("bpf_iter_" + target).c_str(), BTF_KIND_FUNC) >= 0;
+  }
+  return false;
 }
 
 }  // namespace

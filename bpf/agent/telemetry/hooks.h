@@ -10,11 +10,13 @@
 
 namespace penstock {
 
+enum class HookKind { kTracepoint, kFunction, kIterator };
+
 struct TelemetryHook {
   const char* role;     // hooks of one role are alternatives, the best one first
   const char* program;  // in bpf/telemetry.bpf.c
   const char* target;
-  bool is_tracepoint;   // else a function, with a program called from its entry
+  HookKind kind;        // a function's program is called from its entry
   const char* missing;  // what is not measured without this role
 };
 

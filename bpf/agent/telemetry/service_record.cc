@@ -6,14 +6,16 @@ namespace penstock {
 namespace {
 
 constexpr Nanoseconds kRemembered = Nanoseconds::from_millis(1400);  // longer than every window
-constexpr std::uint64_t kStepNs = std::uint64_t{1} << PENSTOCK_TELEMETRY_STEP_SHIFT;
 
 constexpr Nanoseconds kSuspicion = Nanoseconds::from_millis(100);
 
-/// Since when nothing has moved, if work waits.
-Nanoseconds since(const telemetry_pulse& pulse) {
-  return Nanoseconds(std::max(__atomic_load_n(&pulse.progress_ns, __ATOMIC_RELAXED),
-                              __atomic_load_n(&pulse.work_ns, __ATOMIC_RELAXED)));
+Nanoseconds progress_of(const telemetry_pulse& pulse) {
+  return Nanoseconds(__atomic_load_n(&pulse.progress_ns, __ATOMIC_RELAXED));
+}
+
+/// Since when nothing has moved, if new connections wait.
+Nanoseconds queued_since(const telemetry_pulse& pulse) {
+  return std::max(progress_of(pulse), Nanoseconds(__atomic_load_n(&pulse.work_ns, __ATOMIC_RELAXED)));
 }
 
 /// Numbers that go up on one CPU and down on another are right as a sum, and may be short of zero while both
@@ -50,7 +52,7 @@ std::optional<TimeQuantiles> quantiles(const Histogram& histogram) {
 }
 
 /// What waits not yet as long as half of the answered ones took says nothing.
-void add_longer_than_median(Histogram& answered, const Histogram& waiting) {
+void add_longer_than_median(Histogram& answered, const abi_u32 (&waiting)[kBuckets]) {
   const std::uint64_t total = total_of(answered);
   const std::size_t median = total == 0 ? 0 : quantile_bucket(answered, total, 0.5);
   for (std::size_t i = median + 1; i < kBuckets; ++i) answered[i] += waiting[i];
@@ -87,43 +89,17 @@ void ServiceRecord::read_counters(ServiceTelemetry& out) {
   out.bytes_out = sum_of(shards_, &telemetry_shard::bytes_out);
   new_connections_ = out.new_connections;
   abandoned_ = sum_of(shards_, &telemetry_shard::abandoned);
-  queued_ = sum_of(shards_, &telemetry_shard::queued) > 0;
-  unread_ = sum_of(shards_, &telemetry_shard::unread) > 0;
 }
 
 void ServiceRecord::read_histograms(ServiceTelemetry& out) {
-  std::uint32_t waiting = 0;
-  for (const telemetry_shard& shard : shards_) {
-    for (const abi_u32 n : shard.waiting) waiting += n;
-    waiting += shard.ancient;
-  }
-  out.waiting = static_cast<std::int32_t>(waiting) > 0 ? waiting : 0;
   out.responses += add_up(shards_, &telemetry_shard::response, totals_.response);
   add_up(shards_, &telemetry_shard::handshake, totals_.handshake);
   add_up(shards_, &telemetry_shard::srtt, totals_.srtt);
-  // Not all of it is of the same moment, but a counter never goes back.
-  out.requests = std::max(out.requests, out.responses + out.waiting + abandoned_);
 }
 
-/// By the time that they have waited. Longer than the ring reaches waits a stream, or the victim of a stall.
-Histogram ServiceRecord::still_waiting(Nanoseconds now) const {
-  Histogram ages{};
-  const std::uint64_t step_now = now.count() / kStepNs;
-  for (std::uint64_t back = 0; back < PENSTOCK_TELEMETRY_STEPS && back <= step_now; ++back) {
-    const std::uint64_t step = step_now - back;
-    std::uint32_t n = 0;
-    for (const telemetry_shard& shard : shards_) n += shard.waiting[step % PENSTOCK_TELEMETRY_STEPS];
-    if (static_cast<std::int32_t>(n) <= 0) continue;
-    const std::uint64_t middle = step * kStepNs + kStepNs / 2;
-    ages[bucket_of(now.count() > middle ? (now.count() - middle) / 1000 : 0)] += n;
-  }
-  return ages;
-}
-
-void ServiceRecord::update_windows(Nanoseconds now, ServiceTelemetry& out) {
-  if (!windows_) return;
+void ServiceRecord::update_windows(Nanoseconds now, const telemetry_scan& scan, ServiceTelemetry& out) {
   Histogram fast = windows_->fast_response.advance(now, totals_.response);
-  if (out.waiting > 0) add_longer_than_median(fast, still_waiting(now));
+  if (out.waiting > 0) add_longer_than_median(fast, scan.ages);
   out.fast_response = quantiles(fast);
   out.fast_handshake = quantiles(windows_->fast_handshake.advance(now, totals_.handshake));
   out.response = quantiles(windows_->response.advance(now, totals_.response));
@@ -132,53 +108,55 @@ void ServiceRecord::update_windows(Nanoseconds now, ServiceTelemetry& out) {
   out.srtt_us = srtt ? std::optional(srtt->p50_us) : std::nullopt;
 }
 
+void ServiceRecord::note_scan(Nanoseconds before, const telemetry_scan& scan, telemetry_pulse& pulse) {
+  if (scan.moved > 0 && progress_of(pulse) < before)
+    __atomic_store_n(&pulse.progress_ns, before.count(), __ATOMIC_RELAXED);
+}
+
 bool ServiceRecord::is_suspicious(Nanoseconds now, const telemetry_pulse& pulse) const {
-  return may_be_queued() && since(pulse) + kSuspicion < now;
+  return may_be_queued() && queued_since(pulse) + kSuspicion < now;
 }
 
 void ServiceRecord::note_queue(Nanoseconds now, std::uint32_t queue, telemetry_pulse& pulse) {
   queue_seen_ = queue > 0;
   if (queue_seen_ || !may_be_queued()) return;
   empty_at_ = new_connections_;
-  if (!unread_) __atomic_store_n(&pulse.progress_ns, now.count(), __ATOMIC_RELAXED);
+  if (unread_) return;
+  __atomic_store_n(&pulse.progress_ns, now.count(), __ATOMIC_RELAXED);
 }
 
-void ServiceRecord::judge(Nanoseconds now, const telemetry_pulse& pulse, ServiceTelemetry& out) {
-  if ((counted_ & PENSTOCK_TELEMETRY_UNREAD) == 0) return;
-  const Nanoseconds progress(__atomic_load_n(&pulse.progress_ns, __ATOMIC_RELAXED));
-  out.stalled = stall_watch_.judge(now, {may_be_queued() && queue_seen_, unread_, progress, since(pulse)});
+void ServiceRecord::judge(Nanoseconds now, const telemetry_scan& scan, const telemetry_pulse& pulse,
+                          ServiceTelemetry& out) {
+  ServicePulse seen{may_be_queued() && queue_seen_, unread_, progress_of(pulse), now};
+  if (seen.queued) seen.work = queued_since(pulse);
+  if (seen.unread) {
+    seen.work = std::min(seen.work, std::max(seen.progress, Nanoseconds(scan.oldest_unread_ns)));
+  }
+  out.stalled = stall_watch_.judge(now, seen);
 }
 
-void ServiceRecord::sample(Nanoseconds now, ServiceTelemetry& out) {
-  if (take_dirty()) {
+void ServiceRecord::sample(Nanoseconds now, const telemetry_scan& scan, ServiceTelemetry& out) {
+  const bool is_dirty = take_dirty();
+  unread_ = scan.unread > 0;
+  out.waiting = scan.waiting;
+  if (is_dirty || out.waiting > 0) {
     changed_ = now;
     if (!windows_) {
       windows_ = std::make_unique<Windows>(began_, totals_.response, totals_.handshake, totals_.srtt);
     }
+  }
+  if (is_dirty) {
     read_counters(out);
     read_histograms(out);
   }
+  // Not all of it is of the same moment, but a counter never goes back.
+  out.requests = std::max(out.requests, out.responses + out.waiting + abandoned_);
   if (windows_) {
-    update_windows(now, out);
-    // Nothing has come for so long that every window is empty.
-    if (out.waiting == 0 && changed_ + kRemembered < now) {
-      windows_.reset();
-      began_ = now;
-    }
-  } else {
-    began_ = now;
+    update_windows(now, scan, out);
+    if (changed_ + kRemembered >= now) return;
+    windows_.reset();  // nothing has come for so long that all are empty
   }
-}
-
-void ServiceRecord::retire(std::uint64_t first, std::uint64_t last) {
-  for (telemetry_shard& shard : shards_) {
-    for (std::uint64_t step = first; step < last; ++step) {
-      abi_u32& waiting = shard.waiting[step % PENSTOCK_TELEMETRY_STEPS];
-      if (__atomic_load_n(&waiting, __ATOMIC_RELAXED) == 0) continue;
-      __atomic_fetch_add(&shard.ancient, __atomic_exchange_n(&waiting, 0, __ATOMIC_RELAXED),
-                         __ATOMIC_RELAXED);
-    }
-  }
+  began_ = now;
 }
 
 }  // namespace penstock

@@ -15,25 +15,26 @@ namespace penstock {
 
 class ServiceRecord {
  public:
-  /// `shards` are all zero; `counted` as TelemetryProgram tells it.
-  ServiceRecord(std::uint32_t slot, std::span<telemetry_shard> shards, abi_u32 counted, Nanoseconds began)
-      : slot_(slot), shards_(shards), counted_(counted), began_(began) {}
+  /// `shards` are all zero.
+  ServiceRecord(std::uint32_t slot, std::span<telemetry_shard> shards, Nanoseconds began)
+      : slot_(slot), shards_(shards), began_(began) {}
 
   [[nodiscard]] std::uint32_t slot() const { return slot_; }
 
-  /// Brings `out` up to date, but for what listeners know. A service at rest costs a look at `dirty`.
-  void sample(Nanoseconds now, ServiceTelemetry& out);
+  /// Brings `out` up to date with what is counted, and with the last scan. A service at rest costs a look at
+  /// `dirty`.
+  void sample(Nanoseconds now, const telemetry_scan& scan, ServiceTelemetry& out);
 
-  /// Would it help to ask the listener? Connections have waited for 100 ms, if they do wait: of one of which
-  /// nothing was read nobody knows whether it was accepted.
+  /// After a scan, before sample(): what was read since the scan `before` is progress of then at least.
+  void note_scan(Nanoseconds before, const telemetry_scan& scan, telemetry_pulse& pulse);
+
+  /// Would it help to ask the listener? No tracepoint tells of an accept(), so of new connections that have
+  /// been there for 100 ms while nothing moved nobody knows whether they wait.
   [[nodiscard]] bool is_suspicious(Nanoseconds now, const telemetry_pulse& pulse) const;
   /// After sample(), when the listener was asked since. An empty queue is progress.
   void note_queue(Nanoseconds now, std::uint32_t queue, telemetry_pulse& pulse);
-  void judge(Nanoseconds now, const telemetry_pulse& pulse, ServiceTelemetry& out);
-
-  /// Takes the steps [first, last) out of the ring of waiting requests, whose programs look for them in
-  /// `ancient` by now.
-  void retire(std::uint64_t first, std::uint64_t last);
+  void judge(Nanoseconds now, const telemetry_scan& scan, const telemetry_pulse& pulse,
+             ServiceTelemetry& out);
 
  private:
   using FastWindow = HistogramWindow<4, 45'000'000>;
@@ -52,21 +53,18 @@ class ServiceRecord {
   [[nodiscard]] bool take_dirty();
   void read_counters(ServiceTelemetry& out);
   void read_histograms(ServiceTelemetry& out);
-  void update_windows(Nanoseconds now, ServiceTelemetry& out);
-  [[nodiscard]] Histogram still_waiting(Nanoseconds now) const;
-  [[nodiscard]] bool may_be_queued() const { return queued_ && empty_at_ != new_connections_; }
+  void update_windows(Nanoseconds now, const telemetry_scan& scan, ServiceTelemetry& out);
+  [[nodiscard]] bool may_be_queued() const { return empty_at_ != new_connections_; }
 
   std::uint32_t slot_;
   std::span<telemetry_shard> shards_;
-  abi_u32 counted_;
   Nanoseconds began_;
   Nanoseconds changed_;
   Totals totals_;
   std::uint64_t abandoned_ = 0;
   std::uint64_t new_connections_ = 0;
-  std::optional<std::uint64_t> empty_at_;  // new connections when the accept queue was last seen empty
-  bool queue_seen_ = false;                // it was not, when last asked
-  bool queued_ = false;
+  std::uint64_t empty_at_ = 0;  // new_connections_ when the accept queue was last seen empty
+  bool queue_seen_ = false;     // it was not, when last asked
   bool unread_ = false;
   std::unique_ptr<Windows> windows_;
   StallWatch stall_watch_;

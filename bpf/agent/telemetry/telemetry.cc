@@ -13,14 +13,18 @@
 #include "bpf/agent/telemetry/accept_queues.h"
 #include "bpf/agent/telemetry/service_record.h"
 #include "bpf/agent/telemetry/telemetry_program.h"
+#include "bpf/agent/telemetry/thread_time.h"
 #include "penstock/base/clock.h"
 
 namespace penstock {
 namespace {
 
-/// Requests that wait for longer are ancient: 3.2 s. The ring reaches a second further, for a late sample.
-constexpr std::uint64_t kRingSteps = PENSTOCK_TELEMETRY_STEPS;
-constexpr std::uint64_t kRecentSteps = kRingSteps * 3 / 4;
+/// The next scan after one that took `cost`: half a percent of a core, more where that would be too seldom to
+/// see a stall, and never more than two.
+Nanoseconds scan_pause(Nanoseconds cost) {
+  const Nanoseconds seldom = std::max(Nanoseconds::from_millis(100), Nanoseconds(cost.count() * 50));
+  return std::min(Nanoseconds(cost.count() * 200), seldom);
+}
 
 bool is_measured(const VipKey& service) {
   return service.protocol == kProtoTcp && service.is_one_port() && !service.is_prefix();
@@ -39,7 +43,8 @@ struct Telemetry::State {
   std::map<VipKey, ServiceRecord> records;
   std::map<VipKey, ServiceTelemetry> samples;
   AcceptQueues queues;
-  std::uint64_t retired_step = 0;
+  Nanoseconds next_scan;
+  Nanoseconds last_scan;
   std::size_t left_out = 0;  // services of many ports or addresses
   std::size_t no_room = 0;   // services beyond the slots
   std::string map_problem;
@@ -47,7 +52,13 @@ struct Telemetry::State {
   void remove(const VipKey& service);
   void add(const VipKey& service);
   void set_ports();
-  void retire(Nanoseconds now);
+  [[nodiscard]] telemetry_pulse& pulse(const ServiceRecord& record) const {
+    return program->shared().pulses[record.slot()];
+  }
+  void scan(Nanoseconds now);
+  [[nodiscard]] const telemetry_scan& scan_of(const ServiceRecord& record) const {
+    return program->scan_of(record.slot());
+  }
   void ask_listeners(Nanoseconds now);
 };
 
@@ -67,7 +78,7 @@ void Telemetry::State::remove(const VipKey& service) {
   const auto record = records.find(service);
   const abi_service_key key = to_abi(service);
   bpf_map_delete_elem(program->services_map(), &key);
-  program->pulse(record->second.slot()).generation = 0;
+  pulse(record->second).generation = 0;
   free_slots.push_back(record->second.slot());
   records.erase(record);
   samples.erase(service);
@@ -83,7 +94,8 @@ void Telemetry::State::add(const VipKey& service) {
   const Nanoseconds now = monotonic_now();
   const auto shards = program->shards(slot);
   std::memset(shards.data(), 0, shards.size_bytes());
-  telemetry_pulse& pulse = program->pulse(slot);
+  std::memset(&program->scan_of(slot), 0, sizeof(telemetry_scan));
+  telemetry_pulse& pulse = program->shared().pulses[slot];
   pulse.progress_ns = now.count();
   pulse.work_ns = 0;
   pulse.generation = generation;
@@ -95,16 +107,17 @@ void Telemetry::State::add(const VipKey& service) {
     return;
   }
   free_slots.pop_front();
-  records.emplace(service, ServiceRecord(slot, shards, program->counted(), now));
+  records.emplace(service, ServiceRecord(slot, shards, now));
   samples[service] = {};
 }
 
 void Telemetry::State::set_ports() {
-  std::array<abi_u64, 65536 / 64> wanted{};
+  std::array<abi_u64, PENSTOCK_TELEMETRY_PORT_BITS / 64> wanted{};
   for (const auto& [service, record] : records) {
-    wanted[service.port / 64] |= abi_u64{1} << (service.port % 64);
+    const unsigned bit = service.port % PENSTOCK_TELEMETRY_PORT_BITS;
+    wanted[bit / 64] |= abi_u64{1} << (bit % 64);
   }
-  const auto ports = program->ports();
+  auto& ports = program->shared().ports;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (ports[i] != wanted[i]) __atomic_store_n(&ports[i], wanted[i], __ATOMIC_RELEASE);
   }
@@ -133,35 +146,31 @@ Status Telemetry::set_services(const std::set<VipKey>& services) {
   return Ok{};
 }
 
-/// The programs were told at the sample before to look for these in `ancient`: none of them is still at it.
-void Telemetry::State::retire(Nanoseconds now) {
-  const std::uint64_t floor = program->floor_step();
-  if (retired_step == 0) retired_step = floor;
-  if (retired_step < floor) {
-    // After a pause that the ring does not bridge some are misplaced; their next retirement makes it good.
-    const std::uint64_t first = std::max(retired_step, floor - std::min(floor, kRingSteps - kRecentSteps));
-    for (auto& [service, record] : records) {
-      if (samples[service].waiting > 0) record.retire(first, floor);
-    }
-    retired_step = floor;
+/// Only while there are connections, and as often as they are few.
+void Telemetry::State::scan(Nanoseconds now) {
+  const bool is_idle = std::ranges::all_of(
+      samples, [](const auto& entry) { return entry.second.established == 0 && entry.second.waiting == 0; });
+  if (!program->has("scan") || now < next_scan || is_idle) return;
+  for (const auto& [service, record] : records) {
+    std::memset(&program->scan_of(record.slot()), 0, sizeof(telemetry_scan));
   }
-  const std::uint64_t step = now.count() >> PENSTOCK_TELEMETRY_STEP_SHIFT;
-  if (step > kRecentSteps && step - kRecentSteps > floor) {
-    __atomic_store_n(&program->floor_step(), step - kRecentSteps, __ATOMIC_RELEASE);
-  }
+  const Nanoseconds began = thread_time();
+  if (!program->scan()) return;
+  next_scan = now + scan_pause(thread_time() - began);
+  for (auto& [service, record] : records) record.note_scan(last_scan, scan_of(record), pulse(record));
+  last_scan = now;
 }
 
 void Telemetry::State::ask_listeners(Nanoseconds now) {
   if (!queues.works()) return;
-  const bool is_urgent = std::ranges::any_of(records, [&](const auto& entry) {
-    return entry.second.is_suspicious(now, program->pulse(entry.second.slot()));
-  });
+  const bool is_urgent = std::ranges::any_of(
+      records, [&](const auto& entry) { return entry.second.is_suspicious(now, pulse(entry.second)); });
   if (!is_urgent && !queues.is_due(now)) return;
   queues.ask(now);
   for (auto& [service, record] : records) {
     const AcceptQueue* found = queues.of(service);
     ServiceTelemetry& sample = samples[service];
-    record.note_queue(now, found != nullptr ? found->queue : 0, program->pulse(record.slot()));
+    record.note_queue(now, found != nullptr ? found->queue : 0, pulse(record));
     sample.accept.reset();
     if (found == nullptr) continue;
     sample.accept = {found->queue, found->limit};
@@ -172,12 +181,15 @@ void Telemetry::State::ask_listeners(Nanoseconds now) {
 
 const std::map<VipKey, ServiceTelemetry>& Telemetry::sample(Nanoseconds now) {
   State& state = *state_;
-  for (auto& [service, record] : state.records) record.sample(now, state.samples[service]);
+  state.scan(now);
+  for (auto& [service, record] : state.records) {
+    record.sample(now, state.scan_of(record), state.samples[service]);
+  }
   state.ask_listeners(now);
   for (auto& [service, record] : state.records) {
-    record.judge(now, state.program->pulse(record.slot()), state.samples[service]);
+    if (!state.program->has("scan")) break;
+    record.judge(now, state.scan_of(record), state.pulse(record), state.samples[service]);
   }
-  state.retire(now);
   return state.samples;
 }
 

@@ -1,9 +1,9 @@
 // What this host's kernel sees of the services' connections, in both directions: bpf/telemetry.bpf.c loaded,
 // fed with the services, and read.
 //
-// Theory of operation: programs on a handful of the kernel's TCP functions keep counters, histograms and the
-// number of waiting requests by age, per service, in memory that is mapped here. Reading it is no system call
-// and, for a service without traffic, one look at one cache line per group of CPUs. What only listeners know
+// Theory of operation: programs on a handful of the kernel's TCP tracepoints keep counters and histograms per
+// service in memory that is mapped here; for a service without traffic, reading it is one look at one cache
+// line per group of CPUs. What waits is found by walking through the connections. What only listeners know
 // (accept queue, drops) is asked of all of them at once, a few times a second. Only connections of this
 // process's network namespace count. Links die with the process: a restarted agent starts from zero, and
 // picks up connections that were there before when they next receive or send something.

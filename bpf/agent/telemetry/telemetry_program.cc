@@ -1,8 +1,10 @@
 #include "bpf/agent/telemetry/telemetry_program.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -11,12 +13,16 @@
 #include <map>
 
 #include "bpf/agent/bpf_map.h"
+#include "bpf/agent/file_descriptor.h"
 #include "telemetry.skel.h"
 
 namespace penstock {
 namespace {
 
-constexpr std::size_t kMemoryBytes = std::size_t{PENSTOCK_TELEMETRY_RECORDS} * sizeof(telemetry_shard);
+constexpr std::size_t kShardBytes = std::size_t{PENSTOCK_TELEMETRY_RECORDS} * sizeof(telemetry_shard);
+constexpr std::size_t kScanBytes = std::size_t{PENSTOCK_TELEMETRY_MAX_SLOTS} * sizeof(telemetry_scan);
+
+constexpr const char* kKinds[] = {"tracepoint ", "function ", "iterator "};
 
 /// Of each role the best one.
 std::set<std::string> choose(const std::set<std::string>& usable) {
@@ -32,7 +38,8 @@ std::set<std::string> choose(const std::set<std::string>& usable) {
 void TelemetryProgram::Destroy::operator()(telemetry_bpf* program) const { telemetry_bpf__destroy(program); }
 
 TelemetryProgram::~TelemetryProgram() {
-  if (memory_ != nullptr) munmap(memory_, kMemoryBytes);
+  if (memory_ != nullptr) munmap(memory_, kShardBytes);
+  if (scans_ != nullptr) munmap(scans_, kScanBytes);
 }
 
 /// Nothing when the kernel refuses one of `programs`.
@@ -49,14 +56,20 @@ TelemetryProgram::Skeleton TelemetryProgram::try_load(const std::set<std::string
   return skeleton;
 }
 
+Result<void*> TelemetryProgram::map(const bpf_map* map, std::size_t bytes) {
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+  if (memory != MAP_FAILED) return memory;
+  return unavailable(std::string("connections are not measured, because the counters cannot be mapped: ") +
+                     std::strerror(errno));
+}
+
 Status TelemetryProgram::map_memory() {
-  void* memory = mmap(nullptr, kMemoryBytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                      bpf_map__fd(skeleton_->maps.telemetry_shards), 0);
-  if (memory == MAP_FAILED) {
-    return unavailable(std::string("connections are not measured, because the counters cannot be mapped: ") +
-                       std::strerror(errno));
-  }
-  memory_ = static_cast<telemetry_shard*>(memory);
+  auto shards = map(skeleton_->maps.telemetry_shards, kShardBytes);
+  if (!shards) return shards.error();
+  memory_ = static_cast<telemetry_shard*>(*shards);
+  auto scans = map(skeleton_->maps.telemetry_scans, kScanBytes);
+  if (!scans) return scans.error();
+  scans_ = static_cast<telemetry_scan*>(*scans);
   return Ok{};
 }
 
@@ -76,26 +89,37 @@ Status TelemetryProgram::load_best(std::set<std::string> usable) {
 }
 
 void TelemetryProgram::attach() {
+  LIBBPF_OPTS(bpf_iter_attach_opts, of_sockets);
+  bpf_iter_link_info sockets{};
+  sockets.map.map_fd = static_cast<std::uint32_t>(bpf_map__fd(skeleton_->maps.telemetry_sockets));
+  of_sockets.link_info = &sockets;
+  of_sockets.link_info_len = sizeof sockets;
   for (int i = 0; i < skeleton_->skeleton->prog_cnt; ++i) {
     const bpf_prog_skeleton& entry = skeleton_->skeleton->progs[i];
     if (!loaded_.contains(entry.name)) continue;
-    *entry.link = bpf_program__attach(*entry.prog);
+    *entry.link = entry.name == std::string("scan") ? bpf_program__attach_iter(*entry.prog, &of_sockets)
+                                                    : bpf_program__attach(*entry.prog);
     if (*entry.link != nullptr) attached_.insert(entry.name);
   }
-  const bool arrivals = has("data_ready") || has("segment");
-  const bool ends = has("set_state") || has("destroy");
-  abi_u32 counted = 0;
-  if (arrivals && ends && (has("send") || has("send_function"))) counted |= PENSTOCK_TELEMETRY_WAITING;
-  if (arrivals && ends && has("read")) counted |= PENSTOCK_TELEMETRY_UNREAD;
-  skeleton_->bss->counted = counted;
+}
+
+bool TelemetryProgram::scan() {
+  const FileDescriptor iterator(bpf_iter_create(bpf_link__fd(skeleton_->links.scan)));
+  if (!iterator.valid()) return false;
+  char nothing[64];  // the program prints none
+  ssize_t size = 0;
+  // After a million sockets the kernel wants to be asked again.
+  while ((size = read(iterator.get(), nothing, sizeof nothing)) != 0) {
+    if (size < 0 && errno != EAGAIN && errno != EINTR) return false;
+  }
+  return true;
 }
 
 void TelemetryProgram::report_missing() {
   std::map<std::string, std::string> tried;
   for (const TelemetryHook& hook : telemetry_hooks()) {
     std::string& text = tried[hook.role];
-    text += std::string(text.empty() ? "" : " and ") + (hook.is_tracepoint ? "tracepoint " : "function ") +
-            hook.target;
+    text += std::string(text.empty() ? "" : " and ") + kKinds[static_cast<int>(hook.kind)] + hook.target;
   }
   for (const TelemetryHook& hook : telemetry_hooks()) {
     if (attached_.contains(hook.program)) tried.erase(hook.role);
@@ -128,14 +152,7 @@ Result<std::unique_ptr<TelemetryProgram>> TelemetryProgram::load(const std::set<
   return self;
 }
 
-telemetry_pulse& TelemetryProgram::pulse(std::uint32_t slot) const { return skeleton_->bss->pulses[slot]; }
-std::span<abi_u64> TelemetryProgram::ports() const {
-  return {reinterpret_cast<abi_u64*>(skeleton_->bss->ports), std::size(skeleton_->bss->ports)};
-}
-abi_u64& TelemetryProgram::floor_step() const {
-  return reinterpret_cast<abi_u64&>(skeleton_->bss->floor_step);
-}
+telemetry_shared& TelemetryProgram::shared() const { return skeleton_->bss->shared; }
 int TelemetryProgram::services_map() const { return bpf_map__fd(skeleton_->maps.telemetry_services); }
-abi_u32 TelemetryProgram::counted() const { return skeleton_->bss->counted; }
 
 }  // namespace penstock

@@ -13,6 +13,7 @@
 #include "penstock/abi/telemetry.h"
 #include "penstock/base/result.h"
 
+struct bpf_map;
 struct telemetry_bpf;
 
 namespace penstock {
@@ -32,13 +33,13 @@ class TelemetryProgram {
   [[nodiscard]] std::span<telemetry_shard> shards(std::uint32_t slot) const {
     return {memory_ + std::size_t{slot} * shards_, shards_};
   }
-  [[nodiscard]] telemetry_pulse& pulse(std::uint32_t slot) const;
-  [[nodiscard]] std::span<abi_u64> ports() const;
-  [[nodiscard]] abi_u64& floor_step() const;
+  [[nodiscard]] telemetry_shared& shared() const;
+  /// Of the service in `slot`: what scan() found, on top of what is there.
+  [[nodiscard]] telemetry_scan& scan_of(std::uint32_t slot) const { return scans_[slot]; }
+  /// Walks through all connections of all services. False: it failed. Only if has("scan").
+  [[nodiscard]] bool scan();
   [[nodiscard]] int services_map() const;
 
-  /// PENSTOCK_TELEMETRY_UNREAD ...: what the attached programs count.
-  [[nodiscard]] abi_u32 counted() const;
   [[nodiscard]] bool has(const std::string& program) const { return attached_.contains(program); }
   /// One sentence for each role without a hook.
   [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
@@ -53,6 +54,7 @@ class TelemetryProgram {
   TelemetryProgram() = default;
   [[nodiscard]] Skeleton try_load(const std::set<std::string>& programs) const;
   Status load_best(std::set<std::string> usable);
+  static Result<void*> map(const bpf_map* map, std::size_t bytes);
   Status map_memory();
   void attach();
   void report_missing();
@@ -61,6 +63,7 @@ class TelemetryProgram {
   std::uint32_t netns_ = 0;
   Skeleton skeleton_;
   telemetry_shard* memory_ = nullptr;
+  telemetry_scan* scans_ = nullptr;
   std::set<std::string> loaded_;
   std::set<std::string> attached_;
   std::vector<std::string> problems_;

@@ -198,9 +198,10 @@ TEST_F(TelemetryCounts, AServiceThatCameBackFromZero) {
 }
 
 TEST_F(TelemetryCounts, AllButWhatAMissingHookCounts) {
-  load({"data_ready", "segment", "retransmit"});
-  EXPECT_THAT(telemetry_->problems(), ElementsAre(HasSubstr("sk_data_ready and tracepoint tcp_probe"),
-                                                  HasSubstr("tcp_retransmit_skb")));
+  load({"data_ready", "segment", "retransmit", "scan"});
+  EXPECT_THAT(telemetry_->problems(),
+              ElementsAre(HasSubstr("sk_data_ready and tracepoint tcp_probe"),
+                          HasSubstr("tcp_retransmit_skb"), HasSubstr("iterator bpf_sk_storage_map")));
   const Socket listener = listening(kVip, kPort);
   const EchoServer server(listener, {});
   const Socket client = connected();
