@@ -213,7 +213,7 @@ void Worker::send_own(OutRing& ring) noexcept {
     const Nanoseconds at = clock_.at(rte_rdtsc());
     for (std::size_t i = begin; i < end; ++i) {
       const bool left = i - begin < sent;
-      ring.waiting_frame(i).sent = left ? at : Nanoseconds();
+      ring.set_sent(i, left ? at : Nanoseconds());
       if (room && !left) rte_pktmbuf_free(buffers[i]);
     }
   }

@@ -16,8 +16,6 @@ inline constexpr std::size_t kOwnFrameBytes =
 
 /// On its way out: a whole frame, from the Ethernet header on.
 struct alignas(64) OutFrame {
-  std::uint64_t tag = 0;  // the asker's, given back when the frame has left
-  Nanoseconds sent;       // written by the worker; zero: it did not leave
   std::uint32_t length = 0;
   std::uint16_t egress_port = 0;  // NextHop::port
   std::array<std::uint8_t, kOwnFrameBytes> bytes;

@@ -78,8 +78,10 @@ std::size_t write_own_datagram(const NextHop& hop, const IpAddr& destination, st
   udp.length = be16(static_cast<std::uint16_t>(length));
   put(frame + headers, udp);
   std::memcpy(frame + headers + sizeof udp, payload.data(), payload.size());
-  udp.checksum = own_checksum(frame, {frame + headers, length});
-  put(frame + headers, udp);
+  if (destination.is_v6()) {
+    udp.checksum = own_checksum(frame, {frame + headers, length});
+    put(frame + headers, udp);
+  }
   return headers + length;
 }
 

@@ -24,7 +24,8 @@ std::size_t put_own_headers(const NextHop& hop, const IpAddr& destination, std::
 /// field of the segment must be zero. For UDP, zero becomes 0xffff (RFC 768).
 [[nodiscard]] be16 own_checksum(const std::uint8_t* frame, std::span<const std::uint8_t> segment);
 
-/// A whole UDP datagram with its checksum; returns the frame's length. Room for the headers and the payload.
+/// A whole UDP datagram, over IPv6 with its checksum (over IPv4 it may go without); returns the frame's
+/// length. Room for the headers and the payload.
 std::size_t write_own_datagram(const NextHop& hop, const IpAddr& destination, std::uint16_t source_port,
                                std::uint16_t destination_port, std::span<const std::uint8_t> payload,
                                std::uint8_t* frame);

@@ -96,12 +96,12 @@ void DirectRounds::run(Nanoseconds now) {
 
 void DirectRounds::reap() {
   for (std::size_t worker = 0; worker < channel_.workers(); ++worker) {
-    channel_.out(worker).reap([&](const OutFrame& frame) {
-      const std::size_t slot = frame.tag & 0xffff;
-      if (frame.tag == 0 || slot >= checks_.size() || checks_[slot].number != frame.tag) return;
+    channel_.out(worker).reap([&](std::uint64_t tag, Nanoseconds sent) {
+      const std::size_t slot = tag & 0xffff;
+      if (tag == 0 || slot >= checks_.size() || checks_[slot].number != tag) return;
       if (checks_[slot].step == Step::kFree) return;
-      checks_[slot].sent = frame.sent;
-      if (frame.sent.count() == 0) free(checks_[slot], slot);
+      checks_[slot].sent = sent;
+      if (sent.count() == 0) free(checks_[slot], slot);
     });
   }
 }
@@ -263,10 +263,9 @@ bool DirectRounds::send(std::size_t slot, DirectPacket packet, bool timed) {
   packet.protocol = service.check.kind == DirectCheckKind::kUdpExchange ? kProtoUdp : kProtoTcp;
   const std::size_t length = write_direct_frame(record, packet, frame->bytes);
   if (length == 0) return false;
-  frame->tag = timed ? check.number : 0;
   frame->length = static_cast<std::uint32_t>(length);
   frame->egress_port = record.egress_port;
-  ring.push();
+  ring.push(timed ? check.number : 0);
   return true;
 }
 

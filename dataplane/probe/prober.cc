@@ -25,7 +25,7 @@ namespace {
 constexpr Nanoseconds kLeastPatience = Nanoseconds::from_millis(10);
 constexpr Nanoseconds kLeastWake = Nanoseconds::from_millis(1);
 constexpr Nanoseconds kLongestWake = Nanoseconds::from_millis(4);
-constexpr std::uint64_t kWakesPerInterval = 25;
+constexpr std::uint64_t kWakesPerInterval = 16;
 constexpr Nanoseconds kTick = Nanoseconds::from_millis(10);
 
 Nanoseconds wake_of(Nanoseconds interval) {
@@ -130,9 +130,9 @@ class Prober::Thread {
   void hear() {
     const std::uint64_t dropped = channel_.dropped();
     for (std::size_t i = 0; i < channel_.workers(); ++i) {
-      channel_.out(i).reap([this](const OutFrame& frame) {
-        if (frame.sent == Nanoseconds()) return rounds_.not_transmitted(frame.tag);
-        rounds_.transmitted(frame.tag, frame.sent);
+      channel_.out(i).reap([this](std::uint64_t message, Nanoseconds sent) {
+        if (sent == Nanoseconds()) return rounds_.not_transmitted(message);
+        rounds_.transmitted(message, sent);
       });
     }
     const Nanoseconds heard = channel_.heard();
@@ -156,8 +156,7 @@ class Prober::Thread {
     frame->length = static_cast<std::uint32_t>(
         write_own_datagram(*way.hop, way.address, port, PENSTOCK_GUE_PORT, datagram, frame->bytes.data()));
     frame->egress_port = way.hop->port;
-    frame->tag = message;
-    channel_.out(way.worker).push();
+    channel_.out(way.worker).push(message);
     return true;
   }
 

@@ -1,7 +1,7 @@
 // The prober's thread: asks through the workers' lcores (dataplane/own) what ProbeRounds wants asked, and
 // tells a ProbeSink what comes of it.
 //
-// It wakes some 25 times an interval, never for a single frame: hands in what was sent and what came, judges
+// It wakes some 16 times an interval, never for a single frame: hands in what was sent and what came, judges
 // silence up to the time until which all workers are known to have heard everything, and puts what is due
 // meanwhile into the rings. All questions to one address go by one worker, so they stay in order.
 #pragma once

@@ -124,10 +124,10 @@ class MemoryWorker {
     const Nanoseconds now = monotonic_now();
     const std::size_t count = std::min(ring.waiting(), kMaxBurst);
     for (std::size_t i = 0; i < count; ++i) {
-      OutFrame& out = ring.waiting_frame(i);
+      const OutFrame& out = ring.waiting_frame(i);
       lengths[i] = out.length;
       std::memcpy(frame(i), out.bytes.data(), out.length);
-      out.sent = now;
+      ring.set_sent(i, now);
     }
     ring.done(count);
     spent_ += std::max(0.0, thread_seconds() - begin - clock_cost_);

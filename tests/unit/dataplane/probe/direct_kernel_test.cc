@@ -99,9 +99,9 @@ class DirectKernel : public ::testing::Test {
     OwnWorker& worker = own_.worker(0);
     OutRing& ring = *worker.out()[0];
     for (std::size_t left = ring.waiting(); left != 0; --left) {
-      OutFrame& frame = ring.waiting_frame(0);
+      const OutFrame& frame = ring.waiting_frame(0);
       const bool sent = !drops_ && send(wire_.fd(), frame.bytes.data(), frame.length, 0) > 0;
-      frame.sent = sent || drops_ ? monotonic_now() : Nanoseconds();
+      ring.set_sent(0, sent || drops_ ? monotonic_now() : Nanoseconds());
       ring.done(1);
     }
     const Nanoseconds began = monotonic_now();
@@ -257,7 +257,7 @@ TEST_F(DirectKernel, AHostThatIsSilentFailsAndAGatewayThatIsDeafSaysNothing) {
     rounds_->run(monotonic_now());
     OutRing& ring = *own_.worker(0).out()[0];
     for (std::size_t left = ring.waiting(); left != 0; --left) {
-      ring.waiting_frame(0).sent = monotonic_now();
+      ring.set_sent(0, monotonic_now());
       ring.done(1);
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

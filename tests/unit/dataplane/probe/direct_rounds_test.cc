@@ -61,9 +61,9 @@ class DirectRoundsTest : public ::testing::Test {
     std::vector<std::vector<std::uint8_t>> sent;
     OutRing& ring = *own_.worker(0).out()[0];
     while (ring.waiting() != 0) {
-      OutFrame& frame = ring.waiting_frame(0);
+      const OutFrame& frame = ring.waiting_frame(0);
       sent.emplace_back(frame.bytes.begin(), frame.bytes.begin() + frame.length);
-      frame.sent = leaves_ ? now_ : Nanoseconds();
+      ring.set_sent(0, leaves_ ? now_ : Nanoseconds());
       ring.done(1);
     }
     return sent;

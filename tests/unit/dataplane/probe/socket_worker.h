@@ -67,11 +67,11 @@ class SocketWorker {
   void send_waiting(OutRing& ring) {
     const std::size_t count = ring.waiting();
     for (std::size_t i = 0; i < count; ++i) {
-      OutFrame& frame = ring.waiting_frame(i);
+      const OutFrame& frame = ring.waiting_frame(i);
       // A veth whose peer is down says ENOBUFS; a NIC would say nothing.
       const ssize_t n = send(fd_, frame.bytes.data(), frame.length, 0);
       const bool left = n == static_cast<ssize_t>(frame.length) || errno == ENOBUFS;
-      frame.sent = left ? monotonic_now() : Nanoseconds();
+      ring.set_sent(i, left ? monotonic_now() : Nanoseconds());
     }
     ring.done(count);
   }

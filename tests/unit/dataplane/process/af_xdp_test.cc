@@ -1,5 +1,10 @@
 // The real binary on AF_XDP over veth, in namespaces of its own: what the kernel keeps, what is steered, how
 // the kernel's routes and neighbours are followed, and what a killed predecessor leaves.
+#include <algorithm>
+
+#include "penstock/abi/own_ports.h"
+#include "penstock/base/derived_key.h"
+#include "tests/unit/dataplane/probe/fake_responder.h"
 #include "tests/unit/dataplane/process/dataplane_process.h"
 #include "tests/unit/dataplane/process/two_hosts.h"
 
@@ -78,6 +83,63 @@ TEST_F(AfXdpTest, VipIsEncapsulatedTowardsTheBackendWhileTheKernelKeepsTheRest) 
   EXPECT_EQ(outcome(stats, "not_vip"), 0U) << "nothing but VIP traffic reaches the workers";
   EXPECT_EQ(process->terminate(), 0);
   EXPECT_FALSE(program_attached());
+}
+
+constexpr std::size_t kDatagramAt = 14 + 20 + 8;
+
+bool is_probe(const Frame& f) {
+  return f.size() > kDatagramAt + sizeof(gue_header) && f[12] == 8 && f[13] == 0 && f[23] == kProtoUdp &&
+         read_at<UdpHeader>(f, 34).destination_port == be16(PENSTOCK_GUE_PORT) &&
+         f[kDatagramAt + 1] == PENSTOCK_GUE_CONTROL_PROBE;
+}
+
+/// A backend's answer to the frame of a probe.
+Frame answer_to(const Frame& probe, const FakeResponder& host) {
+  const auto datagram = std::span(probe).subspan(kDatagramAt);
+  Frame answer(probe.begin(), probe.begin() + kDatagramAt);
+  std::swap_ranges(answer.begin(), answer.begin() + 6, answer.begin() + 6);
+  std::swap_ranges(answer.begin() + 26, answer.begin() + 30, answer.begin() + 30);
+  std::swap_ranges(answer.begin() + 34, answer.begin() + 36, answer.begin() + 36);
+  answer[40] = answer[41] = 0;  // no UDP checksum
+  const auto reply = host.answer(datagram);
+  EXPECT_TRUE(reply) << "the question is authentic";
+  if (reply) answer.insert(answer.end(), reply->begin(), reply->end());
+  return answer;
+}
+
+TEST_F(AfXdpTest, ProbesLeaveByTheWorkersAndAnswersComeBackToThemAndNotToTheKernel) {
+  auto process = start();
+  DataplaneClient client(socket_);
+  ASSERT_TRUE(client.connected()) << process->log();
+  const proto::DataplaneConfig config = one_service(1, "10.77.0.2");
+  ASSERT_TRUE(client.apply(config).accepted());
+  const std::string& secret = config.hash_key();
+  const DerivedKey derived =
+      derive_key({reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size()}, kProbeKeyPurpose);
+  FakeResponder host;
+  host.keys.resize(1);
+  std::memcpy(&host.keys[0], derived.data(), sizeof host.keys[0]);
+  const auto answer_one = [&] {
+    const auto probe = wire_->receive(is_probe, 0.1);
+    if (!probe) return false;
+    EXPECT_EQ(read_at<EthernetHeader>(*probe, 0).source, gateway_mac_);
+    EXPECT_EQ(read_at<Ipv4Header>(*probe, 14).source, v4("10.77.0.1"));
+    EXPECT_EQ(read_at<UdpHeader>(*probe, 34).source_port, be16(PENSTOCK_OWN_PROBE_FIRST_PORT));
+    wire_->send(answer_to(*probe, host));
+    return true;
+  };
+  EXPECT_TRUE(eventually([&] { return answer_one() && client.stats().probes().answered() >= 5; }))
+      << process->log() << client.stats().DebugString();
+  const auto stats = client.stats();
+  EXPECT_EQ(stats.services(0).backends(0).liveness(), proto::LIVENESS_UP);
+  EXPECT_GE(outcome(stats, "own_traffic"), 5U);
+  EXPECT_EQ(outcome(stats, "not_vip"), 0U);
+  EXPECT_EQ(stats.received_packets(), sum_of_outcomes(stats));
+  EXPECT_TRUE(eventually([&] {
+    return client.stats().services(0).backends(0).liveness() == proto::LIVENESS_DOWN;
+  })) << "silent now";
+  EXPECT_GE(client.stats().probes().lost(), 3U);
+  EXPECT_EQ(process->terminate(), 0);
 }
 
 TEST_F(AfXdpTest, VipThatIsNoLongerConfiguredGoesBackToTheKernel) {
