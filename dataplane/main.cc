@@ -16,13 +16,15 @@
 #include "dataplane/flow/flow_census.h"
 #include "dataplane/netlink/next_hop_monitor.h"
 #include "dataplane/own/own_traffic.h"
-#include "dataplane/probe/liveness_judge.h"
+#include "dataplane/probe/direct_checker.h"
+#include "dataplane/probe/health_judge.h"
 #include "dataplane/probe/prober.h"
 #include "dataplane/restart/restart_state.h"
 #include "dataplane/settings.h"
 #include "dataplane/sync/nat_replication.h"
 #include "dataplane/sync/replication.h"
 #include "penstock/abi/own_ports.h"
+#include "penstock/base/clock.h"
 #include "penstock/base/exit_code.h"
 #include "penstock/base/wall_clock.h"
 
@@ -32,6 +34,7 @@ namespace {
 // A scan of ten million entries takes some 50 ms of a CPU that is no worker's.
 constexpr std::chrono::milliseconds kCensusInterval{1000};
 constexpr std::chrono::milliseconds kDeadlineInterval{100};
+constexpr std::chrono::milliseconds kJudgeInterval{20};
 
 int exit_code(ErrorCode code) {
   switch (code) {
@@ -127,6 +130,24 @@ std::set<IpAddr> own_addresses(const NextHops& hops) {
   return out;
 }
 
+/// By probes, or without them by what the configuration and the fleet say.
+void judge_backends(ProbePlan plan, Prober* prober, HealthJudge& judge) {
+  if (prober != nullptr) return prober->follow(std::move(plan));
+  judge.follow(plan, monotonic_now());
+}
+
+DirectRounds::Listeners listeners_of(HealthJudge& judge) {
+  return {
+      [&judge](BackendIndex backend, bool passed, Nanoseconds now) { judge.direct(backend, passed, now); },
+      [&judge](BackendIndex backend) { return judge.heard(backend); }};
+}
+
+/// The judge's clock; null while the prober is that.
+std::unique_ptr<Ticker> tick_judge(const Prober* prober, HealthJudge& judge) {
+  if (prober != nullptr) return nullptr;
+  return std::make_unique<Ticker>(kJudgeInterval, [&judge] { judge.tick(monotonic_now()); });
+}
+
 /// Blocks the signals in this thread and all that it starts, so that wait() alone receives them.
 class StopSignal {
  public:
@@ -187,14 +208,16 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   }
   OwnTraffic own(engine_settings.cpus.size());
   OwnChannel& probe_channel = own.add({PENSTOCK_OWN_PROBE_FIRST_PORT, PENSTOCK_OWN_PROBE_LAST_PORT});
+  OwnChannel& check_channel = own.add({PENSTOCK_OWN_CHECK_FIRST_PORT, PENSTOCK_OWN_CHECK_LAST_PORT});
   engine_settings.own = &own;
   auto opened = Engine::open(engine_settings, state);
   if (!opened) return refuse(opened.error());
   Engine& engine = **opened;
-  LivenessJudge judge(states);
+  HealthJudge judge(states);
   auto probing = start_prober(settings, judge, probe_channel);
   if (!probing) return refuse(probing.error());
   Prober* const prober = probing->get();
+  DirectChecker checker(check_channel, listeners_of(judge));
 
   const NextHopSettings hops = next_hop_settings(settings, engine);
   auto monitoring = NextHopMonitor::open(hops);
@@ -214,13 +237,16 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
                          [&](const Document& document) {
                            if (replication) replication->follow(document.hash_key);
                          },
-                         [prober](const Document& document, const Snapshot& snapshot) {
-                           if (prober != nullptr) prober->follow(make_probe_plan(document, snapshot));
+                         [prober, &judge, &checker](const Document& document, const Snapshot& snapshot) {
+                           judge_backends(make_probe_plan(document, snapshot), prober, judge);
+                           checker.follow(make_direct_plan(document, snapshot));
                          },
-                         [prober, &engine](const NextHops& reached) {
+                         [prober, &checker, &engine](const NextHops& reached) {
                            if (auto steered = engine.steer_own(own_addresses(reached)); !steered)
                              spdlog::warn("{}", steered.error().text());
-                           if (prober != nullptr) prober->reach(std::make_shared<const NextHops>(reached));
+                           const auto next = std::make_shared<const NextHops>(reached);
+                           if (prober != nullptr) prober->reach(next);
+                           checker.reach(next);
                          }},
                         settings.engine.rare.nat.addresses,
                         state != nullptr ? std::span(state->names()) : std::span<const NamedIndex>(),
@@ -243,7 +269,13 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
   auto counting = std::make_unique<Ticker>(kCensusInterval, [&] { count_flows(engine, census); });
   auto deadlines =
       std::make_unique<Ticker>(kDeadlineInterval, [&] { applier.end_drains(unix_seconds_now()); });
+  const auto judging = tick_judge(prober, judge);
   EngineView view = view_of(engine, replication.get(), states, prober);
+  view.direct = [&checker] { return checker.counters(); };
+  view.health = [&judge](std::span<const BackendIndex> backends, std::vector<BackendReport>& out) {
+    judge.report(backends, monotonic_now(), out);
+  };
+  view.fleet = [&judge](std::span<const FleetVerdict> verdicts) { judge.fleet(verdicts, monotonic_now()); };
   view.census = &census;
   auto server = ControlServer::start(settings.socket, applier, std::move(view));
   if (!server) return refuse(server.error());

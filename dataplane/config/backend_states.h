@@ -20,10 +20,11 @@ namespace penstock {
 class BackendState {
  public:
   static constexpr std::uint16_t kWithheldMask = 0xff;
-  static constexpr std::uint16_t kBusy = 1 << 8;    // utilisation
-  static constexpr std::uint16_t kLate = 1 << 9;    // latency or queue
-  static constexpr std::uint16_t kDown = 1 << 10;   // takes no new flows
-  static constexpr std::uint16_t kKnown = 1 << 11;  // up or down, not unknown
+  static constexpr std::uint16_t kBusy = 1 << 8;          // utilisation
+  static constexpr std::uint16_t kLate = 1 << 9;          // latency or queue
+  static constexpr std::uint16_t kDown = 1 << 10;         // takes no new flows
+  static constexpr std::uint16_t kKnown = 1 << 11;        // up or down, not unknown
+  static constexpr std::uint16_t kMaintenance = 1 << 12;  // down, and on purpose
 
   constexpr BackendState() = default;
   constexpr explicit BackendState(std::uint16_t bits) : bits_(bits) {}
@@ -38,6 +39,7 @@ class BackendState {
   [[nodiscard]] constexpr bool admits(std::uint8_t draw) const noexcept {
     return draw >= (bits_ & kWithheldMask);
   }
+  [[nodiscard]] constexpr bool in_maintenance() const noexcept { return (bits_ & kMaintenance) != 0; }
   [[nodiscard]] constexpr bool known() const noexcept { return (bits_ & kKnown) != 0; }
 
   bool operator==(const BackendState&) const = default;
@@ -52,7 +54,7 @@ inline constexpr BackendState kDownState(BackendState::kKnown | BackendState::kD
 /// What new flows of a service meet when nobody is left for them.
 enum class ServiceState : std::uint8_t {
   kAlive,
-  kUseAll,  // down does not count
+  kUseAll,  // down does not count, maintenance does as long as there is anybody else
   kReset,
   kDrop,
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -13,6 +14,7 @@
 #include <mutex>
 #include <utility>
 
+#include "dataplane/control/fleet_health.h"
 #include "dataplane/control/stats_report.h"
 #include "penstock/base/clock.h"
 #include "penstock/proto/dataplane.grpc.pb.h"
@@ -65,6 +67,17 @@ class DataplaneService final : public proto::Dataplane::Service {
     const auto refusals = engine_.replication->set_peers(peers);
     response->set_accepted(refusals.empty());
     add_refusals(refusals, *response);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status SetFleetHealth(grpc::ServerContext*, const proto::FleetHealth* request,
+                              proto::SetFleetHealthResponse*) override {
+    if (!engine_.fleet) return {grpc::StatusCode::FAILED_PRECONDITION, "nobody judges backends here"};
+    const FleetVerdicts known = applier_.with_snapshot(
+        [&](const Snapshot& snapshot) { return read_fleet_health(snapshot, *request); });
+    if (known.unknown != 0 && known.unknown != unknown_verdicts_.exchange(known.unknown))
+      spdlog::warn("{} verdicts of the fleet name no backend that runs here", known.unknown);
+    engine_.fleet(known.verdicts);
     return grpc::Status::OK;
   }
 
@@ -151,6 +164,7 @@ class DataplaneService final : public proto::Dataplane::Service {
   std::mutex mutex_;
   std::condition_variable stop_;
   bool stopping_ = false;
+  std::atomic<std::size_t> unknown_verdicts_{0};  // of the fleet's last word
 };
 
 }  // namespace

@@ -4,12 +4,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "dataplane/config/backend_states.h"
 #include "dataplane/flow/flow_census.h"
 #include "dataplane/flow/flow_table.h"
+#include "dataplane/probe/direct_rounds.h"
+#include "dataplane/probe/health_report.h"
 #include "dataplane/probe/probe_counters.h"
 #include "dataplane/stats/lcore_counters.h"
 #include "dataplane/sync/replication.h"
@@ -39,6 +42,10 @@ struct EngineView {
   std::function<ProbeCounters()> probes = {};    // empty: this gateway does not probe
   std::function<DirectCounters()> direct = {};   // empty: it checks no backend itself
   const BackendStates* states = nullptr;         // null: nobody looks
+  // Of each, what the judge knows; empty: there is none.
+  std::function<void(std::span<const BackendIndex>, std::vector<BackendReport>&)> health = {};
+  // What the fleet says, from now on; empty: nobody asks.
+  std::function<void(std::span<const FleetVerdict>)> fleet = {};
   std::function<Nanoseconds()> oldest_progress;  // age of the laggard worker's last completed poll
   Replication* replication = nullptr;            // null: off
 };

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "dataplane/control/health_stats.h"
 #include "penstock/proto/dataplane.pb.h"
 
 namespace penstock {
@@ -56,6 +57,8 @@ void report_lcores(const EngineView& engine, proto::DataplaneStats& out) {
     lcore.set_second_chance(counters.second_chance.read());
     lcore.set_foreign_flows(counters.foreign_flows.read());
     lcore.set_avoided(counters.avoided.read());
+    lcore.set_withheld(counters.withheld.read());
+    lcore.set_cooler(counters.cooler.read());
     lcore.set_nat_sessions(counters.nat_sessions.read());
     lcore.set_nat_capacity(counters.nat_capacity.read());
     lcore.set_nat_adopted(counters.nat_adopted.read());
@@ -72,7 +75,7 @@ proto::Liveness liveness_of(const EngineView& engine, BackendIndex backend) {
 }
 
 void report_backend(const Snapshot& snapshot, const EngineView& engine, const BackendDocument& backend,
-                    BackendIndex index, proto::BackendStats& out) {
+                    BackendIndex index, const BackendReport* health, proto::BackendStats& out) {
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;
   std::uint64_t new_flows = 0;
@@ -87,6 +90,7 @@ void report_backend(const Snapshot& snapshot, const EngineView& engine, const Ba
   out.set_bytes(bytes);
   out.set_new_flows(new_flows);
   out.set_liveness(liveness_of(engine, index));
+  if (health != nullptr) report_health(*health, *out.mutable_health());
   // Entries of a backend whose drain is over are flows no more: their next packet is reset, if one comes.
   const bool over = snapshot.backend(index).has(BackendRecord::kDrainOver);
   if (engine.census != nullptr && !over) out.set_flows(engine.census->flows(index));
@@ -94,16 +98,20 @@ void report_backend(const Snapshot& snapshot, const EngineView& engine, const Ba
 }
 
 void report_services(const Snapshot& snapshot, const EngineView& engine, proto::DataplaneStats& out) {
+  std::vector<BackendReport> health;
   for (const auto& service : snapshot.services()) {
+    if (engine.health) engine.health(service->backends, health);
     auto& report = *out.add_services();
     report.set_service(service->document.id);
     Outcomes outcomes{};
     for (const LcoreCounters* counters : engine.counters)
       add(outcomes, counters->service(service->index).outcomes);
     write_outcomes(outcomes, false, report);
+    report.set_all_down(engine.states != nullptr &&
+                        engine.states->service(service->index) != ServiceState::kAlive);
     for (std::size_t i = 0; i < service->backends.size(); ++i) {
       report_backend(snapshot, engine, service->document.backends[i], service->backends[i],
-                     *report.add_backends());
+                     engine.health ? &health[i] : nullptr, *report.add_backends());
     }
   }
 }

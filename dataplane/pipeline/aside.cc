@@ -21,8 +21,7 @@ void tell_what_fits(const Snapshot& snapshot, RareState& state, Burst& burst, Pa
 }
 
 // Pending afterwards: the packet has a backend and is to be encapsulated.
-void settle(const Snapshot& snapshot, RareState& state, Burst& burst, PacketView& p,
-            Nanoseconds now) noexcept {
+void settle(const Selection& x, RareState& state, Burst& burst, PacketView& p, Nanoseconds now) noexcept {
   switch (p.aside) {
     case Aside::kNone:
     case Aside::kSeeksUdp:
@@ -31,11 +30,11 @@ void settle(const Snapshot& snapshot, RareState& state, Burst& burst, PacketView
     case Aside::kIcmp:
       return;
     case Aside::kNat:
-      state.nat.settle_client(snapshot, state.vlan_rules, p);
-      if (p.outcome == Outcome::kTooBig) tell_what_fits(snapshot, state, burst, p, now);
+      state.nat.settle_client(x, state.vlan_rules, p);
+      if (p.outcome == Outcome::kTooBig) tell_what_fits(x.snapshot, state, burst, p, now);
       return;
     case Aside::kNatReturn:
-      state.nat.settle_answer(snapshot, p);
+      state.nat.settle_answer(x.snapshot, p);
       return;
   }
 }
@@ -50,7 +49,7 @@ void handle_aside(const Selection& x, RareState& state, Burst& burst, Nanosecond
         select_one(x, burst, p);
         break;
       case Aside::kDirect:
-        avoid_dead(x, p);
+        settle_one_shot(x, p);
         break;
       case Aside::kFragment:
         handle_fragment(x, state, burst, p, now);
@@ -61,7 +60,7 @@ void handle_aside(const Selection& x, RareState& state, Burst& burst, Nanosecond
       default:
         break;
     }
-    if (p.outcome == kPending) settle(x.snapshot, state, burst, p, now);
+    if (p.outcome == kPending) settle(x, state, burst, p, now);
     if (p.outcome == kPending) burst.live[burst.live_count++] = burst.aside[n];
   }
 }

@@ -8,6 +8,7 @@
 #include "dataplane/nat/tcp_header.h"
 #include "dataplane/nat/transport.h"
 #include "dataplane/pipeline/nat_frame.h"
+#include "dataplane/pipeline/new_flow.h"
 #include "dataplane/pipeline/tcp_reset.h"
 
 namespace penstock {
@@ -51,9 +52,8 @@ void Nat::advance(const Snapshot& snapshot, Nanoseconds now, bool idle) noexcept
   }
 }
 
-void Nat::settle_client(const Snapshot& snapshot, std::span<const VlanRule> vlan_rules,
-                        PacketView& p) noexcept {
-  p.outcome = pass_client(snapshot, p);
+void Nat::settle_client(const Selection& x, std::span<const VlanRule> vlan_rules, PacketView& p) noexcept {
+  p.outcome = pass_client(x, p);
   if (p.outcome == Outcome::kForwarded && p.tag_bytes != 0) put_tags(vlan_rules, p);
 }
 
@@ -61,23 +61,24 @@ void Nat::settle_answer(const Snapshot& snapshot, PacketView& p) noexcept {
   p.outcome = pass_answer(snapshot, p);
 }
 
-Outcome Nat::pass_client(const Snapshot& snapshot, PacketView& p) noexcept {
+Outcome Nat::pass_client(const Selection& x, PacketView& p) noexcept {
+  const Snapshot& snapshot = x.snapshot;
   IpPacket packet;
   if (const Outcome bad = read(p, packet); bad != kPending) return bad;
-  if (is_icmp(packet)) return pass_client_error(snapshot, packet, p);
+  if (is_icmp(packet)) return pass_client_error(x, packet, p);
   if (const Outcome bad = check_transport(packet); bad != kPending) return bad;
   const NatTuple tuple = tuple_of(packet);
   const std::uint8_t flags = tcp_flags(packet);
-  NatSession* session = find_client(snapshot, tuple, flags, p.service);
+  NatSession* session = find_client(x, tuple, flags, p.service);
   if (session == nullptr) {
     // A packet in the middle of a connection that nobody knows goes to a backend, too: its reset tells the
     // client. The end of one is not worth a session.
     if ((flags & (kTcpFin | kTcpRst)) != 0 || (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck))
       return Outcome::kNatUnknownFlow;
-    if (const Outcome refused = open(snapshot, tuple, p, session); refused != kPending) return refused;
+    if (const Outcome refused = open(x, tuple, p, session); refused != kPending) return refused;
   }
   if (snapshot.backend(session->backend).has(BackendRecord::kDrainOver)) [[unlikely]] {
-    if (const Outcome ended = end(snapshot, tuple, p, session); ended != kPending) return ended;
+    if (const Outcome ended = end(x, tuple, p, session); ended != kPending) return ended;
   }
   p.backend = session->backend;
   const NatNews before(*session);
@@ -89,32 +90,32 @@ Outcome Nat::pass_client(const Snapshot& snapshot, PacketView& p) noexcept {
   return outcome;
 }
 
-Outcome Nat::end(const Snapshot& snapshot, const NatTuple& tuple, PacketView& p,
-                 NatSession*& session) noexcept {
+Outcome Nat::end(const Selection& x, const NatTuple& tuple, PacketView& p, NatSession*& session) noexcept {
   if (p.kind == PacketKind::kUdp) {
     table_.remove(*session);
-    return open(snapshot, tuple, p, session);
+    return open(x, tuple, p, session);
   }
   if (!answer_reset(p)) return kPending;
   table_.remove(*session);
   return Outcome::kAnsweredReset;
 }
 
-NatSession* Nat::find_client(const Snapshot& snapshot, const NatTuple& tuple, std::uint8_t flags,
+NatSession* Nat::find_client(const Selection& x, const NatTuple& tuple, std::uint8_t flags,
                              ServiceIndex service) noexcept {
   NatSession* session = table_.find_client(tuple);
   if (session != nullptr) {
-    const bool lost = session->service != service || !serves(snapshot, *session);
-    if (!lost && !(is_syn(flags) && begins_anew(snapshot, *session))) return session;
+    const bool lost = session->service != service || !serves(x.snapshot, *session);
+    if (!lost && !(is_syn(flags) && begins_anew(x, *session))) return session;
     table_.remove(*session);
   }
   if (sharing_ == nullptr || (flags & kTcpSyn) != 0) return nullptr;
   return sharing_->adopt_client(table_, tuple);
 }
 
-bool Nat::begins_anew(const Snapshot& snapshot, NatSession& session) noexcept {
+bool Nat::begins_anew(const Selection& x, NatSession& session) noexcept {
   if (sharing_ != nullptr && sharing_->catch_up(session) != NatSharing::Peer::kAgrees) return true;
-  return session.progress.is_over() || !snapshot.backend(session.backend).has(BackendRecord::kTakesNewFlows);
+  return session.progress.is_over() || is_down(x, session.backend) ||
+         !x.snapshot.backend(session.backend).has(BackendRecord::kTakesNewFlows);
 }
 
 NatSession* Nat::find_answer(const Snapshot& snapshot, const NatTuple& tuple) noexcept {
@@ -126,11 +127,12 @@ NatSession* Nat::find_answer(const Snapshot& snapshot, const NatTuple& tuple) no
   return session;
 }
 
-Outcome Nat::open(const Snapshot& snapshot, const NatTuple& tuple, PacketView& p,
-                  NatSession*& session) noexcept {
-  const ServiceRecord& service = snapshot.service(p.service);
+Outcome Nat::open(const Selection& x, const NatTuple& tuple, PacketView& p, NatSession*& session) noexcept {
+  const ServiceRecord& service = x.snapshot.service(p.service);
   if (service.owners == nullptr) return Outcome::kNoBackendLeft;
-  const std::uint16_t owner = *service.slot(p.hash);
+  std::uint16_t owner;
+  // A packet in the middle of a connection that nobody knows is a new flow here, too.
+  if (!place_owner(x, service, slot_of(p.hash, service.table_size), p, owner)) return p.outcome;
   const NatTarget& target = service.special->nat_targets[owner];
   NatTuple answer;
   answer.v6 = target.address.is_v6();
@@ -139,7 +141,7 @@ Outcome Nat::open(const Snapshot& snapshot, const NatTuple& tuple, PacketView& p
   answer.source_port = target.port != 0 ? be16(target.port) : tuple.destination_port;
   // p.hash may be the same for all flows of a client (source affinity).
   const std::uint64_t hash =
-      XXH3_64bits_withSecret(&tuple, sizeof tuple, snapshot.secret().data(), HashSecret::kBytes);
+      XXH3_64bits_withSecret(&tuple, sizeof tuple, x.snapshot.secret().data(), HashSecret::kBytes);
   if (!ports_.choose(table_, hash, answer)) return Outcome::kNatNoPort;
   session = table_.enter(tuple, answer);
   if (session == nullptr) return Outcome::kNatNoPort;
@@ -216,11 +218,12 @@ Outcome Nat::translate_answer(NatSession& session, IpPacket& packet, PacketView&
   return to_client(session.path, packet, p);
 }
 
-Outcome Nat::pass_client_error(const Snapshot& snapshot, IpPacket& error, PacketView& p) noexcept {
+Outcome Nat::pass_client_error(const Selection& x, IpPacket& error, PacketView& p) noexcept {
+  const Snapshot& snapshot = x.snapshot;
   IpPacket quoted;
   if (const Outcome bad = read_icmp_error(error, quoted); bad != kPending) return bad;
   const NatTuple before = tuple_of(quoted);
-  const NatSession* session = find_client(snapshot, before.reversed(), 0, p.service);
+  const NatSession* session = find_client(x, before.reversed(), 0, p.service);
   if (session == nullptr) return Outcome::kIcmpUnknownFlow;
   const BackendRecord& record = snapshot.backend(session->backend);
   if (!record.has(BackendRecord::kResolved)) return Outcome::kNoNextHop;

@@ -25,6 +25,7 @@
 #include "dataplane/nat/source_ports.h"
 #include "dataplane/pipeline/nat_sharing.h"
 #include "dataplane/pipeline/packet.h"
+#include "dataplane/pipeline/selection.h"
 #include "dataplane/pipeline/vlan.h"
 #include "penstock/base/units.h"
 
@@ -62,7 +63,8 @@ class Nat {
 
   /// A client's packet to p.service, with its hash; or an ICMP error about an answer of that service.
   /// vlan_rules: by egress port, for the tags that it came with.
-  void settle_client(const Snapshot& snapshot, std::span<const VlanRule> vlan_rules, PacketView& p) noexcept;
+  void settle_client(const Selection& selection, std::span<const VlanRule> vlan_rules,
+                     PacketView& p) noexcept;
 
   /// A packet to one of the NAT addresses.
   void settle_answer(const Snapshot& snapshot, PacketView& p) noexcept;
@@ -74,21 +76,21 @@ class Nat {
   }
 
  private:
-  Outcome pass_client(const Snapshot& snapshot, PacketView& p) noexcept;
+  Outcome pass_client(const Selection& x, PacketView& p) noexcept;
   Outcome pass_answer(const Snapshot& snapshot, PacketView& p) noexcept;
   Outcome translate_client(const Snapshot& snapshot, NatSession& session, IpPacket& packet,
                            PacketView& p) noexcept;
   Outcome translate_answer(NatSession& session, IpPacket& packet, PacketView& p) noexcept;
-  Outcome pass_client_error(const Snapshot& snapshot, IpPacket& error, PacketView& p) noexcept;
+  Outcome pass_client_error(const Selection& x, IpPacket& error, PacketView& p) noexcept;
   Outcome pass_answer_error(const Snapshot& snapshot, IpPacket& error, PacketView& p) noexcept;
-  NatSession* find_client(const Snapshot& snapshot, const NatTuple& tuple, std::uint8_t flags,
+  NatSession* find_client(const Selection& x, const NatTuple& tuple, std::uint8_t flags,
                           ServiceIndex service) noexcept;
-  bool begins_anew(const Snapshot& snapshot, NatSession& session) noexcept;
+  bool begins_anew(const Selection& x, NatSession& session) noexcept;
   NatSession* find_answer(const Snapshot& snapshot, const NatTuple& tuple) noexcept;
   /// The drain of the session's backend is over: a connection is reset, datagrams get another backend and
   /// session. kPending: the packet goes on to session->backend.
-  Outcome end(const Snapshot& snapshot, const NatTuple& tuple, PacketView& p, NatSession*& session) noexcept;
-  Outcome open(const Snapshot& snapshot, const NatTuple& tuple, PacketView& p, NatSession*& session) noexcept;
+  Outcome end(const Selection& x, const NatTuple& tuple, PacketView& p, NatSession*& session) noexcept;
+  Outcome open(const Selection& x, const NatTuple& tuple, PacketView& p, NatSession*& session) noexcept;
   [[nodiscard]] std::uint32_t client_mtu(const NatSession& session) const noexcept;
 
   void tell_news(const NatSession& session, const NatNews& before) noexcept {

@@ -1,7 +1,7 @@
 #include <array>
 #include <span>
 
-#include "dataplane/config/hop_candidates.h"
+#include "dataplane/pipeline/new_flow.h"
 #include "dataplane/pipeline/second_chance.h"
 #include "dataplane/pipeline/special.h"
 #include "dataplane/pipeline/stages.h"
@@ -10,10 +10,6 @@
 namespace penstock {
 
 namespace {
-
-bool is_down(const Selection& x, BackendIndex backend) noexcept {
-  return x.reports.states != nullptr && x.reports.states->backend(backend).down();
-}
 
 bool takes_new_flows(const Selection& x, BackendIndex backend) noexcept {
   return x.snapshot.backend(backend).has(BackendRecord::kTakesNewFlows) && !is_down(x, backend);
@@ -47,37 +43,14 @@ bool stays(const Selection& x, const PacketView& p, BackendIndex backend) noexce
   return true;
 }
 
-// Draws in a row for a living backend. Of ten, nine dead, all miss once in a thousand times.
-constexpr std::uint32_t kDraws = 64;
-
-// The primary is dead: the alternate, another backend that packets of the flow would seek, or just another.
-[[gnu::cold, gnu::noinline]] BackendIndex avoid(const Selection& x, const ServiceRecord& service,
-                                                std::uint32_t slot, ServiceIndex index) noexcept {
-  const BackendIndex alternate = service.backends[service.table->alternate(slot)];
-  if (takes_new_flows(x, alternate)) return alternate;
-  if (service.hops != nullptr) {
-    const HopCandidates candidates = hop_candidates(x.snapshot, index, slot);
-    for (const BackendIndex candidate : candidates.all()) {
-      if (takes_new_flows(x, candidate)) return candidate;
-    }
-  }
-  for (std::uint32_t n = 0; n < kDraws; ++n) {
-    const BackendIndex other = service.backends[service.table->draw(slot, n)];
-    if (!is_down(x, other)) return other;
-  }
-  return service.backends[service.owners[slot]];
-}
-
-// Where a flow begins. Precondition: the service has owners.
+// Where a flow begins; kNoBackend: nowhere. Precondition: the service has owners.
 BackendIndex first_backend(const Selection& x, const ServiceRecord& service, const PacketView& p) noexcept {
   const std::uint32_t slot = slot_of(slot_hash(service, p), service.table_size);
   const BackendIndex primary = service.backends[service.owners[slot]];
   const bool begins = p.kind == PacketKind::kSyn || p.kind == PacketKind::kUdp;
-  if (!begins || !is_down(x, primary)) [[likely]]
+  if (!begins || state_of(x, primary).plain()) [[likely]]
     return primary;
-  const BackendIndex other = avoid(x, service, slot, p.service);
-  if (other != primary) x.counters.avoided.add(1);
-  return other;
+  return place_new_flow(x, service, slot, p);
 }
 
 // Enters the flow, to p.backend.
@@ -105,6 +78,10 @@ void begin(const Selection& x, PacketView& p) noexcept {
     return;
   }
   p.backend = first_backend(x, service, p);
+  if (p.backend == kNoBackend) [[unlikely]] {
+    x.flows.erase(p.hash);  // as above
+    return refuse_new_flow(x, p);
+  }
   enter(x, p);
 }
 
@@ -240,12 +217,11 @@ void select_one(const Selection& x, Burst& burst, PacketView& p) noexcept {
     seek_and_return(x.snapshot, x.reports.states, burst, p);
 }
 
-void avoid_dead(const Selection& x, PacketView& p) noexcept {
+void settle_one_shot(const Selection& x, PacketView& p) noexcept {
   const ServiceRecord& service = x.snapshot.service(p.service);
-  if (!service.special->one_shot || !is_down(x, p.backend)) return;
-  const BackendIndex dead = p.backend;
-  p.backend = avoid(x, service, slot_of(slot_hash(service, p), service.table_size), p.service);
-  if (p.backend != dead) x.counters.avoided.add(1);
+  if (!service.special->one_shot || state_of(x, p.backend).plain()) return;
+  p.backend = place_new_flow(x, service, slot_of(slot_hash(service, p), service.table_size), p);
+  if (p.backend == kNoBackend) refuse_new_flow(x, p);
 }
 
 void select_unnoticed(const Selection& x, Burst& burst, PacketView& p) noexcept {

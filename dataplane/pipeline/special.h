@@ -17,9 +17,9 @@ namespace penstock {
 [[gnu::cold]] void hash_special(const Snapshot& snapshot, const Headers& headers,
                                 PacketView& packet) noexcept;
 
-/// A datagram of a one-shot service whose backend is found dead gets another one: each begins a flow of its
-/// own. select.cc.
-[[gnu::cold]] void avoid_dead(const Selection& selection, PacketView& packet) noexcept;
+/// A datagram of a one-shot service begins a flow of its own (new_flow.h): a backend that is not plain() may
+/// be exchanged for another one, or the datagram refused. select.cc.
+[[gnu::cold]] void settle_one_shot(const Selection& selection, PacketView& packet) noexcept;
 
 /// What picks the slot of a new flow's packet: its hash, or the keyed hash of the client's prefix. Only the
 /// hash names the flow.

@@ -7,6 +7,7 @@
 #include "dataplane/pipeline/parse.h"
 #include "dataplane/pipeline/rare_state.h"
 #include "dataplane/pipeline/reports.h"
+#include "dataplane/pipeline/selection.h"
 #include "dataplane/stats/lcore_counters.h"
 #include "penstock/base/units.h"
 
@@ -15,14 +16,6 @@ namespace penstock {
 /// Starts a burst: parses every packet (parse.h), keeps what is for a service, hashes it, asks for its flow
 /// bucket. The others' outcome is final afterwards; `live` and `lookups` hold the rest.
 void classify(const Snapshot& snapshot, const FlowTable& flows, Burst& burst) noexcept;
-
-/// What a backend is chosen by, and where that is remembered.
-struct Selection {
-  const Snapshot& snapshot;
-  FlowTable& flows;
-  LcoreCounters& counters;
-  const Reports& reports;
-};
 
 /// Gives every live packet a backend. One that is to carry hops is not live any more.
 void select(const Selection& selection, Burst& burst) noexcept;

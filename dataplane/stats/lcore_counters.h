@@ -58,9 +58,11 @@ class LcoreCounters {
 
   Counter received;  // packets, written by Pipeline::account
   std::array<Counter, kOutcomeCount> outcomes;
-  Counter second_chance;    // packets that left with hops
-  Counter foreign_flows;    // flows entered because another gateway had told of them
-  Counter avoided;          // new flows that went elsewhere because their slot's owner was found dead
+  Counter second_chance;  // packets that left with hops
+  Counter foreign_flows;  // flows entered because another gateway had told of them
+  Counter avoided;        // new flows that went elsewhere because their slot's owner was found dead
+  Counter withheld;       // ... because it takes only a part of its new flows: slow start, half-open breaker
+  Counter cooler;         // ... because it was hot, and the alternate less so
   Counter flow_table_full;  // packets that were balanced without a flow entry because the table had no room
 
   // Frames beyond those received (Burst::extra). What waited has been counted as kHeld when it was received.

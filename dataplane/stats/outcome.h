@@ -17,7 +17,8 @@ namespace penstock {
 #define PENSTOCK_OUTCOMES(X)                                                                                 \
   X(kForwarded, "forwarded", "encapsulated and handed to the egress port")                                   \
   X(kAnswered, "answered", "an ICMP echo reply or error sent back to the sender in its place")               \
-  X(kAnsweredReset, "answered_reset", "TCP reset sent to the client: the drain of its backend is over")      \
+  X(kAnsweredReset, "answered_reset",                                                                        \
+    "TCP reset to the client: its backend's drain is over, or none is alive")                                \
   X(kHeld, "held_fragment", "fragment kept until the first fragment of its datagram tells the backend")      \
   X(kOwn, "own_traffic", "answer to one of this gateway's own probes or checks, handed to who asked")        \
   X(kOwnFull, "dropped_own_full", "to a port of the gateway's own, but whoever asks there does not keep up") \
@@ -36,6 +37,7 @@ namespace penstock {
   X(kNatNoPort, "dropped_nat_no_port", "new flow in NAT mode, but no source port is free")                   \
   X(kNoSuchService, "dropped_no_service", "a VIP, but no service on this protocol and port")                 \
   X(kNoBackendLeft, "dropped_no_backend", "new flow of a service whose backends are all drained or weigh 0") \
+  X(kNoBackendAlive, "dropped_no_backend_alive", "new flow of a service none of whose backends is alive")    \
   X(kNoNextHop, "dropped_no_next_hop", "no route or neighbour towards the chosen backend yet")               \
   X(kTooBig, "dropped_too_big", "encapsulated packet exceeds the MTU towards the backend")                   \
   X(kNoHeadroom, "dropped_no_headroom", "the buffer has no room for the outer headers")                      \

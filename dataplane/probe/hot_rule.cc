@@ -1,0 +1,63 @@
+#include "dataplane/probe/hot_rule.h"
+
+#include <algorithm>
+
+namespace penstock {
+namespace {
+
+constexpr double kCool = 0.8;  // of a threshold
+constexpr double kLateFactor = 3;
+constexpr double kLeastLateUs = 5'000;
+constexpr double kStalledUs = 50'000;
+
+bool has(std::uint16_t value) noexcept { return value != PENSTOCK_PROBE_NO_VALUE; }
+
+/// 0: there is none yet.
+double late_after_us(const HotRuleDocument& rule, const ServiceHistory& history) noexcept {
+  if (rule.response_ms != 0) return rule.response_ms * 1000.0;
+  if (history.good_response_us() <= 0) return 0;
+  return std::max(kLeastLateUs, kLateFactor * history.good_response_us());
+}
+
+}  // namespace
+
+HeatMeasure measure(const probe_service_load* load, bool load_is_fresh,
+                    const probe_host_load* host) noexcept {
+  HeatMeasure m;
+  if (load != nullptr && has(load->accept_queue) && has(load->accept_limit)) {
+    m.queue = load->accept_queue;
+    m.queue_limit = load->accept_limit;
+  }
+  const probe_service_load* const fresh = load_is_fresh ? load : nullptr;
+  if (fresh != nullptr && has(fresh->response_p99))
+    m.response_us = PENSTOCK_PROBE_TIME_US(fresh->response_p99);
+  if (fresh != nullptr && has(fresh->stalled)) m.stalled_us = PENSTOCK_PROBE_TIME_US(fresh->stalled);
+  if (fresh != nullptr && has(fresh->application_utilization)) {
+    m.utilization = fresh->application_utilization;
+  } else if (host != nullptr && has(host->application_utilization)) {
+    m.utilization = host->application_utilization;
+  } else if (fresh != nullptr && has(fresh->cpu)) {
+    m.utilization = fresh->cpu;
+  } else if (host != nullptr && has(host->cpu_utilization)) {
+    m.utilization = host->cpu_utilization;
+  }
+  return m;
+}
+
+void Heat::hear(const HeatMeasure& m, const HotRuleDocument& rule, const ServiceHistory& history) noexcept {
+  if (rule.off) return cool();
+  const double late_us = late_after_us(rule, history);
+  const double response = static_cast<double>(m.response_us);
+  const double stalled = static_cast<double>(m.stalled_us);
+  const double queue = m.queue * 100.0;
+  const double full = static_cast<double>(m.queue_limit) * rule.queue_percent;
+  const bool slow = late_us > 0 && response > late_us;
+  const bool quick = late_us <= 0 || response < kCool * late_us;
+  const bool queues = m.queue_limit != 0 && queue >= full;
+  const bool flows = m.queue_limit == 0 || queue < kCool * full;
+  late_.hear(slow || queues || stalled > kStalledUs, quick && flows && stalled < kCool * kStalledUs);
+  const double most = rule.utilization_percent * 100.0;
+  busy_.hear(m.utilization > most, m.utilization < kCool * most);
+}
+
+}  // namespace penstock
