@@ -12,6 +12,7 @@ constexpr double kLeastFailureShare = 0.3;      // whatever the history
 constexpr double kFailureFactor = 3;            // over the service's own history
 constexpr double kWorseThanOthers = 1.5;        // times what the whole service has at this moment
 constexpr double kLeastResponseUs = 5'000;      // no response is late below
+constexpr Nanoseconds kShortestTrickle = Nanoseconds::from_seconds(1);
 constexpr Nanoseconds kLongestDoubled = Nanoseconds::from_seconds(60);
 
 }  // namespace
@@ -57,7 +58,7 @@ void Breaker::judge(const LoadWindow& second, std::uint32_t loss_percent, bool l
   } else {
     // One that is half-open counts as open already: there is room for it.
     if (fault != BreakerCause::kNone) return open(fault, policy, now);
-    const bool good = evidence_.attempts() >= kEnoughOfTrickle;
+    const bool good = evidence_.attempts() >= kEnoughOfTrickle && now >= since_ + kShortestTrickle;
     if (good || now >= since_ + open_for_) return close(now);
   }
   if (enough || seconds_ >= kLongestEvidence) {

@@ -59,7 +59,7 @@ Evidence HealthJudge::evidence_of(const Backend& b, Nanoseconds now) const {
 
 void HealthJudge::settle(Backend& b, Nanoseconds now) {
   Service& service = services_[b.service];
-  b.breaker.advance(now);
+  if (b.breaker.advance(now)) b.second = {};  // of before the trickle
   Finding finding = b.hold.step(penstock::find(evidence_of(b, now)), service.policy, now);
   if (finding.down) b.breaker.forget_evidence();
   if (!finding.down && b.breaker.state() == BreakerState::kOpen)
