@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint32_t kDraws = 64;
 // For one that admits a flow whose primary lives: there is no need, only a wish.
 constexpr std::uint32_t kWishes = 12;
+// Of 256 flows, that a late backend keeps.
+constexpr std::uint8_t kTrickle = 4;
 
 class Placement {
  public:
@@ -97,6 +99,7 @@ class Placement {
   BackendIndex leave_the_hot(BackendState primary) const noexcept {
     const bool cooler = state_of(x_, alternate_).rank() < primary.rank();
     if (service_.by_source || !cooler || !admits(alternate_, 1)) return primary_;
+    if ((primary.bits() & BackendState::kLate) != 0 && draw(2) < kTrickle) return primary_;
     return count(x_.counters.cooler, alternate_);
   }
 

@@ -4,7 +4,8 @@
 //   down      the alternate if it lives and admits the flow, another backend that packets of the flow would
 //             seek, one that is drawn; those that live but would not admit it come last, not never
 //   withheld  the alternate, or one that is drawn, if it admits the flow; else the primary after all
-//   hot       the alternate if it is less so, and admits the flow; nobody else is asked
+//   hot       the alternate if it is less so, and admits the flow; nobody else is asked. Of 256 flows that a
+//             late one would get it keeps four: without any, nobody would learn that it is quick again
 //
 // A backend that is starting slowly is therefore given more than its share only where nobody else is left.
 // Who admits a flow is drawn from bits of the hash that do not choose the slot, other ones for each

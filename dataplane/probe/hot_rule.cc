@@ -30,7 +30,7 @@ HeatMeasure measure(const probe_service_load* load, bool load_is_fresh,
   }
   const probe_service_load* const fresh = load_is_fresh ? load : nullptr;
   if (fresh != nullptr && has(fresh->response_p99))
-    m.response_us = PENSTOCK_PROBE_TIME_US(fresh->response_p99);
+    m.response_us = std::max<std::uint64_t>(1, PENSTOCK_PROBE_TIME_US(fresh->response_p99));
   if (fresh != nullptr && has(fresh->stalled)) m.stalled_us = PENSTOCK_PROBE_TIME_US(fresh->stalled);
   if (fresh != nullptr && has(fresh->application_utilization)) {
     m.utilization = fresh->application_utilization;
@@ -52,7 +52,9 @@ void Heat::hear(const HeatMeasure& m, const HotRuleDocument& rule, const Service
   const double queue = m.queue * 100.0;
   const double full = static_cast<double>(m.queue_limit) * rule.queue_percent;
   const bool slow = late_us > 0 && response > late_us;
-  const bool quick = late_us <= 0 || response < kCool * late_us;
+  unheard_ = m.response_us != 0 ? std::uint16_t{0} : std::min<std::uint16_t>(unheard_ + 1, kUnheardAnswers);
+  const bool heard = m.response_us != 0 || unheard_ == kUnheardAnswers;
+  const bool quick = late_us <= 0 || (heard && response < kCool * late_us);
   const bool queues = m.queue_limit != 0 && queue >= full;
   const bool flows = m.queue_limit == 0 || queue < kCool * full;
   late_.hear(slow || queues || stalled > kStalledUs, quick && flows && stalled < kCool * kStalledUs);

@@ -1,5 +1,7 @@
 // Whether a backend is late or busy, with hysteresis: at once when a threshold is passed, no more when two
-// answers in a row are below 80 % of it. What nobody measures is not over.
+// answers in a row are below 80 % of it. What nobody measures is not over. Nor does it make a late one quick:
+// it is given a trickle of new flows (pipeline/new_flow.h) so that its responses are measured again, and only
+// after kUnheardAnswers without any the verdict is taken for outdated.
 //
 // One backend, one thread.
 #pragma once
@@ -12,7 +14,7 @@
 
 namespace penstock {
 
-/// What one answer says, as far as it was measured; else 0.
+/// What one answer says, as far as it was measured; else 0 (a response takes more than that).
 struct HeatMeasure {
   std::uint64_t response_us = 0;
   std::uint64_t stalled_us = 0;
@@ -28,6 +30,8 @@ struct HeatMeasure {
 
 class Heat {
  public:
+  static constexpr std::uint16_t kUnheardAnswers = 100;  // five seconds of 20 Hz
+
   void hear(const HeatMeasure& m, const HotRuleDocument& rule, const ServiceHistory& history) noexcept;
   void cool() noexcept { *this = {}; }
 
@@ -44,6 +48,7 @@ class Heat {
       on = over || (on && below < 2);
     }
   };
+  std::uint16_t unheard_ = 0;  // answers in a row without a response time
   Bit late_;
   Bit busy_;
 };
