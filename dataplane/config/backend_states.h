@@ -20,11 +20,12 @@ namespace penstock {
 class BackendState {
  public:
   static constexpr std::uint16_t kWithheldMask = 0xff;
-  static constexpr std::uint16_t kBusy = 1 << 8;          // utilisation
-  static constexpr std::uint16_t kLate = 1 << 9;          // latency or queue
-  static constexpr std::uint16_t kDown = 1 << 10;         // takes no new flows
-  static constexpr std::uint16_t kKnown = 1 << 11;        // up or down, not unknown
-  static constexpr std::uint16_t kMaintenance = 1 << 12;  // down, and on purpose
+  static constexpr std::uint16_t kBusy = 1 << 8;  // utilisation
+  static constexpr std::uint16_t kLate = 1 << 9;  // latency or queue, times the level, 0-3
+  static constexpr std::uint16_t kLateMask = 3 * kLate;
+  static constexpr std::uint16_t kDown = 1 << 11;         // takes no new flows
+  static constexpr std::uint16_t kKnown = 1 << 12;        // up or down, not unknown
+  static constexpr std::uint16_t kMaintenance = 1 << 13;  // down, and on purpose
 
   constexpr BackendState() = default;
   constexpr explicit BackendState(std::uint16_t bits) : bits_(bits) {}
@@ -34,7 +35,9 @@ class BackendState {
   [[nodiscard]] constexpr bool plain() const noexcept { return (bits_ & ~kKnown) == 0; }
   [[nodiscard]] constexpr bool down() const noexcept { return (bits_ & kDown) != 0; }
   /// Lexicographic: health, then latency and queue, then utilisation. The lower the better.
-  [[nodiscard]] constexpr unsigned rank() const noexcept { return (bits_ >> 8) & 7; }
+  [[nodiscard]] constexpr unsigned rank() const noexcept { return (bits_ >> 8) & 15; }
+  [[nodiscard]] constexpr bool late() const noexcept { return (bits_ & kLateMask) != 0; }
+  [[nodiscard]] constexpr bool busy() const noexcept { return (bits_ & kBusy) != 0; }
   /// draw: 0-255, of the flow.
   [[nodiscard]] constexpr bool admits(std::uint8_t draw) const noexcept {
     return draw >= (bits_ & kWithheldMask);

@@ -99,7 +99,7 @@ class Placement {
   BackendIndex leave_the_hot(BackendState primary) const noexcept {
     const bool cooler = state_of(x_, alternate_).rank() < primary.rank();
     if (service_.by_source || !cooler || !admits(alternate_, 1)) return primary_;
-    if ((primary.bits() & BackendState::kLate) != 0 && draw(2) < kTrickle) return primary_;
+    if (primary.late() && draw(2) < kTrickle) return primary_;
     return count(x_.counters.cooler, alternate_);
   }
 

@@ -87,7 +87,7 @@ void HealthJudge::publish(Backend& b, const Finding& finding, double share, Nano
     if (finding.reason == HealthReason::kMaintenance) bits |= BackendState::kMaintenance;
   } else {
     if (share < 1) bits |= withheld_of(share);
-    if (b.heat.late()) bits |= BackendState::kLate;
+    bits |= static_cast<std::uint16_t>(b.heat.late() * BackendState::kLate);
     if (b.heat.busy()) bits |= BackendState::kBusy;
   }
   const BackendState state(bits);

@@ -29,7 +29,7 @@ BackendReport HealthJudge::report_of(const Backend& b, Nanoseconds now) const {
   out.in_state = now > b.since ? now - b.since : Nanoseconds();
   out.breaker = b.breaker.state();
   out.cause = b.breaker.cause();
-  out.late = b.heat.late();
+  out.late = b.heat.late() != 0;
   out.busy = b.heat.busy();
   const unsigned withheld = b.state.bits() & BackendState::kWithheldMask;
   out.admitted_percent = b.state.down() ? 0 : (256 - withheld) * 100 / 256;

@@ -6,7 +6,8 @@ namespace penstock {
 namespace {
 
 constexpr double kCool = 0.8;  // of a threshold
-constexpr double kLateFactor = 3;
+constexpr double kLateFactor = 2;
+constexpr double kLevel = 3;  // from one level of late to the next
 constexpr double kLeastLateUs = 5'000;
 constexpr double kStalledUs = 50'000;
 
@@ -44,20 +45,33 @@ HeatMeasure measure(const probe_service_load* load, bool load_is_fresh,
   return m;
 }
 
+std::uint16_t Heat::late() const noexcept {
+  std::uint16_t level = 0;
+  for (std::uint16_t n = 0; n < late_.size(); ++n) {
+    if (late_[n].on) level = static_cast<std::uint16_t>(n + 1);
+  }
+  return level;
+}
+
 void Heat::hear(const HeatMeasure& m, const HotRuleDocument& rule, const ServiceHistory& history) noexcept {
   if (rule.off) return cool();
-  const double late_us = late_after_us(rule, history);
-  const double response = static_cast<double>(m.response_us);
-  const double stalled = static_cast<double>(m.stalled_us);
-  const double queue = m.queue * 100.0;
-  const double full = static_cast<double>(m.queue_limit) * rule.queue_percent;
-  const bool slow = late_us > 0 && response > late_us;
   unheard_ = m.response_us != 0 ? std::uint16_t{0} : std::min<std::uint16_t>(unheard_ + 1, kUnheardAnswers);
   const bool heard = m.response_us != 0 || unheard_ == kUnheardAnswers;
-  const bool quick = late_us <= 0 || (heard && response < kCool * late_us);
-  const bool queues = m.queue_limit != 0 && queue >= full;
-  const bool flows = m.queue_limit == 0 || queue < kCool * full;
-  late_.hear(slow || queues || stalled > kStalledUs, quick && flows && stalled < kCool * kStalledUs);
+  const auto response = static_cast<double>(m.response_us);
+  const auto stalled = static_cast<double>(m.stalled_us);
+  const double queue = m.queue_limit == 0 ? 0 : 100.0 * m.queue / m.queue_limit;
+  double late_us = late_after_us(rule, history);
+  double stalled_us = kStalledUs;
+  double queue_percent = rule.queue_percent;
+  for (Bit& level : late_) {
+    const bool slow = late_us > 0 && response > late_us;
+    const bool quick = late_us <= 0 || (heard && response < kCool * late_us);
+    level.hear(slow || queue >= queue_percent || stalled > stalled_us,
+               quick && queue < kCool * queue_percent && stalled < kCool * stalled_us);
+    late_us *= kLevel;
+    stalled_us *= kLevel;
+    queue_percent = std::max(queue_percent, 100.0);  // a full queue is as bad as it gets
+  }
   const double most = rule.utilization_percent * 100.0;
   busy_.hear(m.utilization > most, m.utilization < kCool * most);
 }

@@ -1,11 +1,15 @@
 // Whether a backend is late or busy, with hysteresis: at once when a threshold is passed, no more when two
-// answers in a row are below 80 % of it. What nobody measures is not over. Nor does it make a late one quick:
+// answers in a row are below 80 % of it. There are three levels of late, each three times the one before:
+// when all of a service have become slower than usual, the worst is still told from the others.
+//
+// What nobody measures is not over. Nor does it make a late one quick:
 // it is given a trickle of new flows (pipeline/new_flow.h) so that its responses are measured again, and only
 // after kUnheardAnswers without any the verdict is taken for outdated.
 //
 // One backend, one thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "dataplane/config/health_document.h"
@@ -35,7 +39,8 @@ class Heat {
   void hear(const HeatMeasure& m, const HotRuleDocument& rule, const ServiceHistory& history) noexcept;
   void cool() noexcept { *this = {}; }
 
-  [[nodiscard]] bool late() const noexcept { return late_.on; }
+  /// 0-3; 0: not late.
+  [[nodiscard]] std::uint16_t late() const noexcept;
   [[nodiscard]] bool busy() const noexcept { return busy_.on; }
 
  private:
@@ -49,7 +54,7 @@ class Heat {
     }
   };
   std::uint16_t unheard_ = 0;  // answers in a row without a response time
-  Bit late_;
+  std::array<Bit, 3> late_;
   Bit busy_;
 };
 

@@ -106,10 +106,10 @@ def mend(h: Host) -> None:
 
 def lose_probes(h: Host) -> None:
     """From now on the router drops the probes of a host, and nothing else: GUE control messages (the C bit)."""
-    rules = "".join(f"{family} daddr {address} udp dport 6080 @th,64,8 & 0x20 == 0x20 drop; "
+    rules = "".join(f"{family} daddr {address} udp dport 6080 @th,64,8 & 0x20 == 0x20 drop\n"
                     for family, address in (("ip", h.ipv4), ("ip6", h.ipv6)))
-    run(["nft", "add table inet penstock-probes { chain forward { type filter hook forward priority 0; " + rules + "} }"],
-        ns=_ROUTER_NS)
+    run(["nft", "-f", "-"], ns=_ROUTER_NS, input_text="table inet penstock-probes {\nchain forward {\n"
+        f"type filter hook forward priority 0\n{rules}}}\n}}\n")
 
 
 def find_probes() -> None:

@@ -88,8 +88,8 @@ class HealthSite {
   }
   [[nodiscard]] BackendState state(std::size_t host) const { return states_.backend(index(host)); }
   [[nodiscard]] bool down(std::size_t host) const { return state(host).down(); }
-  [[nodiscard]] bool late(std::size_t host) const { return (state(host).bits() & BackendState::kLate) != 0; }
-  [[nodiscard]] bool busy(std::size_t host) const { return (state(host).bits() & BackendState::kBusy) != 0; }
+  [[nodiscard]] bool late(std::size_t host) const { return state(host).late(); }
+  [[nodiscard]] bool busy(std::size_t host) const { return state(host).busy(); }
   /// Of 256 new flows.
   [[nodiscard]] unsigned admitted(std::size_t host) const {
     return down(host) ? 0 : 256 - (state(host).bits() & BackendState::kWithheldMask);
