@@ -49,12 +49,17 @@ class NewFlow : public testing::Test {
   int next_client = 0;
 };
 
+// What a late backend keeps, so that its responses are measured: 4 of 256, of the flows that it would get.
+constexpr int kTrickleOfThousand = 12;
+
 TEST_F(NewFlow, AHotPrimaryLosesItsNewFlowsToAColdAlternateAndKeepsItsOldOnes) {
   serve(4);
   std::vector<std::pair<int, BackendIndex>> old;
   for (int n = 0; n < 200; ++n) old.emplace_back(20'000 + n, harness.run(from(20'000 + n).syn()).backend);
   states.set(indexes[0], kHot);
-  EXPECT_EQ(begin(1000)[indexes[0]], 0);
+  const int kept = begin(1000)[indexes[0]];
+  EXPECT_LE(kept, kTrickleOfThousand);
+  EXPECT_GE(kept, 1) << "or nobody would learn that it is quick again";
   EXPECT_GT(harness.counters().cooler.read(), 150U);
   EXPECT_EQ(harness.counters().avoided.read(), 0U);
   for (const auto& [client, where] : old) ASSERT_EQ(harness.run(from(client).ack()).backend, where);
@@ -64,12 +69,12 @@ TEST_F(NewFlow, LateIsWorseThanBusyAndEqualsStayWhereTheyAre) {
   serve(2);
   states.set(indexes[0], kHot);
   states.set(indexes[1], kBusyState);
-  EXPECT_EQ(begin(300)[indexes[0]], 0);
+  EXPECT_LE(begin(300)[indexes[0]], kTrickleOfThousand);
   states.set(indexes[1], kHot);
   const auto both = begin(300);
   EXPECT_GT(both.at(indexes[0]), 100) << "nobody is cooler: the slots decide";
   states.set(indexes[0], kBusyState);
-  EXPECT_EQ(begin(300)[indexes[1]], 0);
+  EXPECT_LE(begin(300)[indexes[1]], kTrickleOfThousand);
 }
 
 TEST_F(NewFlow, AHotPrimaryDoesNotGiveAStartingAlternateMoreThanItsShare) {

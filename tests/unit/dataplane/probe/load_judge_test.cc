@@ -25,14 +25,51 @@ TEST(HotRule, ASlowBackendIsLateWithinTwoAnswersAndCoolsWithHysteresis) {
   site.host(1).load->response_p99 = probe_time(60'000);
   EXPECT_LE(site.until([&] { return site.late(1); }), 100U);
   EXPECT_FALSE(site.down(1)) << "hot is not down";
-  // Three times the history of 10 ms is 30: between 24 and 30 it stays as it is.
-  site.host(1).load->response_p99 = probe_time(27'000);
+  // Twice the history of 10 ms is 20: between 16 and 20 it stays as it is.
+  site.host(1).load->response_p99 = probe_time(18'000);
   site.run(500);
   EXPECT_TRUE(site.late(1));
-  site.host(1).load->response_p99 = probe_time(20'000);
+  site.host(1).load->response_p99 = probe_time(12'000);
   const std::uint64_t cooled = site.until([&] { return !site.late(1); });
   EXPECT_GT(cooled, 50U) << "one answer is not enough";
   EXPECT_LE(cooled, 101U);
+}
+
+TEST(HotRule, TheWorstOfAServiceIsToldFromTheOthersThatAreLateToo) {
+  HealthSite site(3);
+  serve(site);
+  site.run(5000);
+  serve(site, 25'000);
+  site.host(1).load->response_p99 = probe_time(200'000);
+  site.run(200);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(site.late(i)) << i;
+  EXPECT_GT(site.state(1).rank(), site.state(0).rank());
+  EXPECT_EQ(site.state(2).rank(), site.state(0).rank());
+}
+
+TEST(HotRule, ALateBackendIsQuickWhenItsResponsesSaySoAndNotBecauseThereAreNone) {
+  HealthSite site(3);
+  serve(site);
+  site.run(5000);
+  site.host(1).load->response_p99 = probe_time(60'000);
+  ASSERT_LE(site.until([&] { return site.late(1); }), 100U);
+  site.host(1).load->response_p99 = PENSTOCK_PROBE_NO_VALUE;
+  site.run(2000);
+  EXPECT_TRUE(site.late(1)) << "it has nothing to do, which is no merit";
+  site.host(1).load->response_p99 = probe_time(10'000);
+  EXPECT_LE(site.until([&] { return !site.late(1); }), 101U);
+}
+
+TEST(HotRule, WhatNobodyHasMeasuredForFiveSecondsIsOutdated) {
+  HealthSite site(3);
+  serve(site);
+  site.run(5000);
+  site.host(1).load->response_p99 = probe_time(60'000);
+  ASSERT_LE(site.until([&] { return site.late(1); }), 100U);
+  site.host(1).load->response_p99 = PENSTOCK_PROBE_NO_VALUE;
+  const std::uint64_t forgotten = site.until([&] { return !site.late(1); });
+  EXPECT_GE(forgotten, 4900U);
+  EXPECT_LE(forgotten, 5200U);
 }
 
 TEST(HotRule, AServiceThatBecomesSlowAsAWholeDoesNotOscillate) {
