@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "perf/micro/probe/judge_cost.h"
 #include "perf/micro/probe/probe_cost.h"
 #include "perf/micro/report/figures.h"
 
@@ -31,6 +32,16 @@ int bench(const BenchOptions& options) {
   figures.add("probe.1000_at_20hz.workers", Samples(worker), "% of a core");
   figures.add("probe.question_and_answer", Samples(question), "ns");
   figures.add("probe.answered", Samples(answered), "%", at_least(99));
+  std::vector<double> answer, busy, report;
+  for (int i = 0; i < (options.quick ? 3 : 9); ++i) {
+    const JudgeCost cost = measure_judge_cost(kBackends, options.quick ? 5 : 20);
+    answer.push_back(cost.ns_per_answer);
+    busy.push_back(cost.ns_per_busy_answer);
+    report.push_back(cost.report_us);
+  }
+  figures.add("judge.answer", Samples(answer), "ns", at_most(300));
+  figures.add("judge.answer_in_slow_start", Samples(busy), "ns");
+  figures.add("judge.report_of_1000", Samples(report), "us");
   return figures.finish(options);
 }
 

@@ -13,6 +13,7 @@
 
 #include "dataplane/own/own_traffic.h"
 #include "dataplane/pipeline/pipeline.h"
+#include "dataplane/probe/health_judge.h"
 #include "dataplane/probe/prober.h"
 #include "penstock/abi/own_ports.h"
 #include "penstock/base/clock.h"
@@ -53,15 +54,6 @@ double clock_cost() {
   return least;
 }
 
-class NullSink final : public ProbeSink {
- public:
-  void follow(const ProbePlan&, Nanoseconds) override {}
-  void answered(std::size_t, std::size_t, std::span<const ServiceReport>,
-                const std::optional<probe_host_load>&, Nanoseconds, Nanoseconds) override {}
-  void lost(std::size_t, Nanoseconds) override {}
-  void tick(Nanoseconds) override {}
-};
-
 IpAddr backend(std::size_t n) {
   return Ipv4Addr{{10, 1, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)}};
 }
@@ -69,9 +61,12 @@ IpAddr backend(std::size_t n) {
 ProbePlan plan_of(std::size_t backends) {
   ProbePlan plan;
   plan.key = kKey;
+  plan.services.resize(1);
+  plan.services[0].index = 0;
   for (std::size_t i = 0; i < backends; ++i) {
     const VipKey key{Ipv4Addr{{203, 0, 113, 10}}, 6, 80, 0, 0};
     plan.addresses.push_back({backend(i), {{static_cast<BackendIndex>(i), key}}});
+    plan.services[0].backends.push_back({static_cast<BackendIndex>(i), false, true});
   }
   return plan;
 }
@@ -168,8 +163,9 @@ Result<ProbeCost> measure_probe_cost(std::size_t backends, Nanoseconds interval,
   OwnTraffic traffic(1);
   OwnChannel& channel = traffic.add({PENSTOCK_OWN_PROBE_FIRST_PORT, PENSTOCK_OWN_PROBE_LAST_PORT});
   MemoryWorker worker(traffic.worker(0));
-  NullSink sink;
-  auto started = Prober::start(interval, sink, channel);
+  BackendStates states(backends, 1);
+  HealthJudge judge(states);
+  auto started = Prober::start(interval, judge, channel);
   if (!started) return started.error();
   Prober& prober = **started;
   prober.reach(hops_of(backends));
