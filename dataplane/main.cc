@@ -239,7 +239,8 @@ int run(const DataplaneSettings& settings, const StopSignal& stop) {
                          },
                          [prober, &judge, &checker](const Document& document, const Snapshot& snapshot) {
                            judge_backends(make_probe_plan(document, snapshot), prober, judge);
-                           checker.follow(make_direct_plan(document, snapshot));
+                           // A gateway that does not probe asks backends nothing else either.
+                           if (prober != nullptr) checker.follow(make_direct_plan(document, snapshot));
                          },
                          [prober, &checker, &engine](const NextHops& reached) {
                            if (auto steered = engine.steer_own(own_addresses(reached)); !steered)

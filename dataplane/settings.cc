@@ -184,9 +184,9 @@ void declare(CLI::App& app, Flags& flags, DataplaneSettings& out) {
   app.add_option("--buffers", out.engine.buffers_per_queue, "Packet buffers for each queue of each port")
       ->check(CLI::Range(kMinBuffers, kMaxBuffers))
       ->capture_default_str();
-  app.add_option(
-         "--probe-interval-ms", out.probe_interval_ms,
-         "How often each backend of GUE and IPIP services is asked whether it listens; 10-1000, 0 = never")
+  app.add_option("--probe-interval-ms", out.probe_interval_ms,
+                 "How often each backend of GUE and IPIP services is asked whether it listens; 10-1000, 0 = "
+                 "never, and no direct checks")
       ->check(CLI::Validator(
           [](const std::string& text) {
             const auto ms = number<std::uint32_t>(text, 0, 1000);

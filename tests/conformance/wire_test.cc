@@ -42,6 +42,8 @@ class WireGateway {
         "10000",
         "--idle",
         "sleep:50",
+        "--probe-interval-ms",
+        "0",
         "--static-next-hop",
         "net_pcap0,mac=" + gateway.neighbour_mac() + ",source_v4=" + gateway.source_v4() +
             ",source_v6=" + gateway.source_v6() + ",mtu=" + std::to_string(gateway.mtu())};

@@ -6,7 +6,7 @@
 
 #include <map>
 
-#include "dataplane/probe/liveness_judge.h"
+#include "tests/unit/dataplane/probe/liveness_judge.h"
 #include "tests/unit/dataplane/probe/fake_responder.h"
 
 namespace penstock {

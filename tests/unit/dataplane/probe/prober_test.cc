@@ -19,7 +19,7 @@
 #include <memory>
 #include <thread>
 
-#include "dataplane/probe/liveness_judge.h"
+#include "tests/unit/dataplane/probe/liveness_judge.h"
 #include "decap.skel.h"
 #include "penstock/abi/decap.h"
 #include "penstock/abi/own_ports.h"

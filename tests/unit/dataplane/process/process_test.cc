@@ -38,7 +38,7 @@ TEST_F(DataplaneProcessTest, PacketsFromAFileLeaveEncapsulatedAndEveryOneIsCount
                   tcp_syn(kClientMac, kBackendMac, "198.51.100.7", "203.0.113.10", 40002, 81),
                   tcp_syn(kClientMac, kBackendMac, "198.51.100.7", "192.0.2.77", 40003, 80), Frame(14, 0)});
   auto process = start(arguments("net_pcap0,rx_pcap=" + in + ",tx_pcap=" + out + ",infinite_rx=1",
-                                 {"--static-next-hop", "net_pcap0," + kNextHop}));
+                                 {"--static-next-hop", "net_pcap0," + kNextHop, "--probe-interval-ms", "0"}));
   DataplaneClient client(socket_);
   ASSERT_TRUE(client.connected()) << process->log();
   const auto applied = client.apply(one_service(1, "10.9.9.9"));

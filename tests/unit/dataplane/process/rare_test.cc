@@ -118,6 +118,8 @@ class RarePackets : public ::testing::Test {
         "10000",
         "--idle",
         "pause",
+        "--probe-interval-ms",
+        "0",
         "--static-next-hop",
         "net_pcap0,mac=02:00:00:00:00:77,source_v4=192.0.2.1,mtu=" + std::to_string(expected_mtu)};
     arguments.insert(arguments.end(), more.begin(), more.end());

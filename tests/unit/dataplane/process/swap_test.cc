@@ -175,8 +175,8 @@ TEST(ConfigurationSwap, LosesReordersAndMovesNoPacketOfAnyFlow) {
   const std::string socket = directory.file("dataplane.sock");
   Traffic traffic(in, seed);
   DataplaneProcess process({"--port", "net_pcap0,rx_pcap=" + in + ",tx_pcap=" + out, "--no-huge", "--socket",
-                            socket, "--flows", "10000", "--idle", "sleep:50", "--static-next-hop",
-                            "net_pcap0,mac=02:00:00:00:00:99,source_v4=192.0.2.1"},
+                            socket, "--flows", "10000", "--idle", "sleep:50", "--probe-interval-ms", "0",
+                            "--static-next-hop", "net_pcap0,mac=02:00:00:00:00:99,source_v4=192.0.2.1"},
                            directory.file("log"));
   DataplaneClient client(socket);
   ASSERT_TRUE(client.connected()) << process.log();

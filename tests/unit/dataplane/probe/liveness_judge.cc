@@ -1,4 +1,4 @@
-#include "dataplane/probe/liveness_judge.h"
+#include "tests/unit/dataplane/probe/liveness_judge.h"
 
 #include <algorithm>
 #include <map>

@@ -1,4 +1,5 @@
-// Turns answers and silence into verdicts, and writes them where the workers read them.
+// The simplest judge: answers and silence, believed at once. For tests of those who ask; the real one is
+// HealthJudge (dataplane/probe/health_judge.h). Turns answers and silence into verdicts.
 //
 // Theory of operation: an answer says of each service whether it has a listener, which is believed at once,
 // both ways: the host itself has spoken. Silence says nothing of the first probes (a host without the program
