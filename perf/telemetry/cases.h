@@ -13,4 +13,7 @@ namespace penstock::perf {
 /// What reading the telemetry costs, and what the listeners' answers do.
 [[nodiscard]] Status measure_sampling(Figures& figures, bool quick);
 
+/// A whole penstock-node with ten services, asked by two gateways 20 times a second, under some traffic.
+[[nodiscard]] Status measure_agent(Figures& figures, bool quick);
+
 }  // namespace penstock::perf

@@ -1,53 +1,15 @@
 // probe_bench [--json FILE] [--quick]: what probing 1,000 backends at 20 Hz costs.
 #include <cstdio>
-#include <vector>
 
-#include "perf/micro/probe/judge_cost.h"
-#include "perf/micro/probe/probe_cost.h"
-#include "perf/micro/report/figures.h"
-
-namespace penstock::perf {
-namespace {
-
-constexpr std::size_t kBackends = 1000;
-constexpr Nanoseconds kInterval = Nanoseconds::from_millis(50);
-
-int bench(const BenchOptions& options) {
-  std::vector<double> total, prober, worker, question, answered;
-  for (int i = 0; i < (options.quick ? 3 : 9); ++i) {
-    const auto cost = measure_probe_cost(kBackends, kInterval, options.quick ? 1 : 3);
-    if (!cost) {
-      std::fprintf(stderr, "probe_bench: %s\n", cost.error().text().c_str());
-      return 1;
-    }
-    total.push_back(cost->total_percent());
-    prober.push_back(cost->prober_percent);
-    worker.push_back(cost->worker_percent);
-    question.push_back(cost->ns_per_question());
-    answered.push_back(cost->answered_percent);
-  }
-  Figures figures("probe");
-  figures.add("probe.1000_at_20hz.total", Samples(total), "% of a core", at_most(2));
-  figures.add("probe.1000_at_20hz.prober", Samples(prober), "% of a core");
-  figures.add("probe.1000_at_20hz.workers", Samples(worker), "% of a core");
-  figures.add("probe.question_and_answer", Samples(question), "ns");
-  figures.add("probe.answered", Samples(answered), "%", at_least(99));
-  std::vector<double> answer, busy, report;
-  for (int i = 0; i < (options.quick ? 3 : 9); ++i) {
-    const JudgeCost cost = measure_judge_cost(kBackends, options.quick ? 5 : 20);
-    answer.push_back(cost.ns_per_answer);
-    busy.push_back(cost.ns_per_busy_answer);
-    report.push_back(cost.report_us);
-  }
-  figures.add("judge.answer", Samples(answer), "ns", at_most(300));
-  figures.add("judge.answer_in_slow_start", Samples(busy), "ns");
-  figures.add("judge.report_of_1000", Samples(report), "us");
-  return figures.finish(options);
-}
-
-}  // namespace
-}  // namespace penstock::perf
+#include "perf/micro/probe/probe_figures.h"
 
 int main(int argc, char** argv) {
-  return penstock::perf::bench(penstock::perf::bench_options_or_exit(argc, argv));
+  using namespace penstock::perf;
+  const BenchOptions options = bench_options_or_exit(argc, argv);
+  Figures figures("probe");
+  if (const auto done = add_probe_figures(figures, options.quick); !done) {
+    std::fprintf(stderr, "probe_bench: %s\n", done.error().text().c_str());
+    return 1;
+  }
+  return figures.finish(options);
 }
