@@ -48,9 +48,9 @@ class World {
     rounds_.run(now_);
     OutRing& ring = *own_.worker(0).out()[0];
     while (ring.waiting() != 0) {
-      OutFrame& frame = ring.waiting_frame(0);
+      const OutFrame& frame = ring.waiting_frame(0);
       last_.assign(frame.bytes.begin(), frame.bytes.begin() + frame.length);
-      frame.sent = now_;
+      ring.set_sent(0, now_);
       ring.done(1);
     }
     const DirectCounters counters = rounds_.counters();
