@@ -8,7 +8,8 @@ namespace {
 constexpr double kCool = 0.8;  // of a threshold
 constexpr double kLateFactor = 2;
 constexpr double kLevel = 3;  // from one level of late to the next
-constexpr double kLeastLateUs = 5'000;
+// Less than that is what a scheduler or a lost segment makes of any quick service.
+constexpr double kLeastLateUs = 20'000;
 constexpr double kStalledUs = 50'000;
 
 bool has(std::uint16_t value) noexcept { return value != PENSTOCK_PROBE_NO_VALUE; }
