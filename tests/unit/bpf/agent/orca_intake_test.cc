@@ -131,8 +131,10 @@ TEST_F(OrcaSocketTest, TakesReportsLineByLineHoweverTheyArrive) {
   ASSERT_TRUE(eventually([&] { return store_.accepted() == 2; }));
   say(peer, "utilization\":0.5}\r\n");
   ASSERT_TRUE(eventually([&] { return store_.accepted() == 3; }));
-  EXPECT_EQ(view().host.application_utilization->value, 0.5);
-  EXPECT_EQ(view().all.eps->value, 2) << "the same process said again what the host does";
+  const OrcaView seen = view();
+  ASSERT_TRUE(seen.host.application_utilization && seen.all.eps);
+  EXPECT_EQ(seen.host.application_utilization->value, 0.5);
+  EXPECT_EQ(seen.all.eps->value, 2) << "the same process said again what the host does";
 }
 
 TEST_F(OrcaSocketTest, TakesALastLineWithoutAnEnd) {
