@@ -8,7 +8,7 @@ build=(
   dpdk libdpdk-dev libbpf-dev libxdp-dev libisal-dev libxxhash-dev libjemalloc-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libboost-dev nlohmann-json3-dev libspdlog-dev libcli11-dev libyaml-cpp-dev
+  libboost-dev libeigen3-dev nlohmann-json3-dev libspdlog-dev libcli11-dev libyaml-cpp-dev
   golang-github-osrg-gobgp-dev
   libsqlite3-dev libnl-3-dev libnl-route-3-dev libssl-dev
 )
