@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
 #include "penstock/base/clock.h"
@@ -28,48 +27,6 @@ std::vector<IpAddr> backends_of(const Document& document) {
     for (const BackendDocument& backend : service.backends) addresses.insert(backend.address);
   }
   return {addresses.begin(), addresses.end()};
-}
-
-BackendDocument* find_backend(ServiceDocument& service, const std::string& id) {
-  const auto at = std::find_if(service.backends.begin(), service.backends.end(),
-                               [&](const BackendDocument& backend) { return backend.id == id; });
-  return at == service.backends.end() ? nullptr : &*at;
-}
-
-void set_weights(const proto::ServiceWeights& weights, const std::string& path, ServiceDocument& service,
-                 std::vector<Error>& problems) {
-  for (int i = 0; i < weights.backends_size(); ++i) {
-    const auto& wanted = weights.backends(i);
-    const std::string field = path + ".backends[" + std::to_string(i) + "]";
-    BackendDocument* backend = find_backend(service, wanted.backend());
-    if (backend == nullptr) {
-      problems.push_back(
-          invalid(field + ".backend", "'" + wanted.backend() + "' is no backend of '" + service.id + "'"));
-    } else if (wanted.weight() > kMaxWeight) {
-      problems.push_back(invalid(field + ".weight", "must be 0-" + std::to_string(kMaxWeight) + ", not " +
-                                                        std::to_string(wanted.weight())));
-    } else {
-      backend->weight = wanted.weight();
-    }
-  }
-}
-
-/// Writes the weights into `document`; returns what does not fit.
-std::vector<Error> set_weights(const proto::UpdateWeightsRequest& update, Document& document) {
-  std::unordered_map<std::string, ServiceDocument*> by_id;
-  for (ServiceDocument& service : document.services) by_id.emplace(service.id, &service);
-  std::vector<Error> problems;
-  for (int i = 0; i < update.services_size(); ++i) {
-    const auto& weights = update.services(i);
-    const std::string path = "services[" + std::to_string(i) + "]";
-    const auto service = by_id.find(weights.service());
-    if (service == by_id.end()) {
-      problems.push_back(invalid(path + ".service", "there is no service '" + weights.service() + "'"));
-    } else {
-      set_weights(weights, path, *service->second, problems);
-    }
-  }
-  return problems;
 }
 
 std::vector<IpAddr> together(std::vector<IpAddr> all, const std::vector<IpAddr>& more) {
@@ -134,7 +91,7 @@ ConfigApplier::Verdict ConfigApplier::apply(const proto::DataplaneConfig& config
 
 bool ConfigApplier::is_running(const Document& next) const {
   return running_ && running_->epoch == next.epoch && running_->generation == next.generation &&
-         running_->hash_key == next.hash_key && running_->services == next.services;
+         running_->hash_key == next.hash_key && overlay_.lifted(*running_).services == next.services;
 }
 
 // What only this gateway can tell, by its settings.
@@ -198,6 +155,8 @@ Status ConfigApplier::install(Document next) {
       return steered;
     }
   }
+  WeightOverlay overlay = overlay_;
+  if (running_) overlay.carry_over(*running_, next);
   NextHops before = std::exchange(next_hops_, hooks_.resolve(backends_of(next)));
   if (auto published = publish(next); !published) {
     next_hops_ = std::move(before);
@@ -209,6 +168,7 @@ Status ConfigApplier::install(Document next) {
     if (auto removed = hooks_.unsteer(vip); !removed) spdlog::warn("{}", removed.error().text());
   }
   steered_ = wanted;
+  take(std::move(overlay));
   adopt(std::move(next));
   if (hooks_.installed) hooks_.installed(*running_, publisher_.current());
   if (hooks_.reached) hooks_.reached(next_hops_);
@@ -238,8 +198,10 @@ std::vector<Error> ConfigApplier::misfits(const proto::UpdateWeightsRequest& upd
   } else if (running_->generation != update.base_generation()) {
     problems.push_back(
         invalid("base_generation", "must be " + std::to_string(generation()) + ", which is running"));
-  } else if (update.generation() <= update.base_generation()) {
-    problems.push_back(invalid("generation", "must be greater than base_generation"));
+  } else if (update.version() == 0) {
+    problems.push_back(invalid("version", "must be greater than 0"));
+  } else if (overlay_.is_older(update)) {
+    problems.push_back(invalid("version", "is older than what was told for this base_generation before"));
   }
   return problems;
 }
@@ -247,14 +209,21 @@ std::vector<Error> ConfigApplier::misfits(const proto::UpdateWeightsRequest& upd
 ConfigApplier::Verdict ConfigApplier::update_weights(const proto::UpdateWeightsRequest& update) {
   const std::scoped_lock lock(mutex_);
   if (auto problems = misfits(update); !problems.empty()) return verdict(std::move(problems));
+  if (overlay_.is_last(update)) return verdict({});
   Document next = *running_;
-  next.generation = update.generation();
-  if (auto problems = set_weights(update, next); !problems.empty()) return verdict(std::move(problems));
+  WeightOverlay overlay = overlay_;
   Compiler::Touched touched;
-  for (const auto& service : update.services()) touched.services.insert(service.service());
+  if (auto problems = overlay.lay(update, next, touched.services); !problems.empty())
+    return verdict(std::move(problems));
   if (auto published = publish(next, &touched); !published) return verdict({published.error()});
-  adopt(std::move(next));
+  take(std::move(overlay));
+  running_ = std::move(next);
   return verdict({});
+}
+
+void ConfigApplier::take(WeightOverlay overlay) {
+  overlay_ = std::move(overlay);
+  weights_version_ = overlay_.version();
 }
 
 void ConfigApplier::end_drains(std::uint64_t unix_seconds) {

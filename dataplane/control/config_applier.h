@@ -17,6 +17,7 @@
 #include "dataplane/config/document.h"
 #include "dataplane/config/next_hops.h"
 #include "dataplane/config/publisher.h"
+#include "dataplane/control/weight_overlay.h"
 #include "penstock/base/result.h"
 #include "penstock/config/vip_prefix.h"
 
@@ -64,7 +65,8 @@ class ConfigApplier {
   /// without effect, provided that it says the same. Another epoch replaces whatever runs.
   Verdict apply(const proto::DataplaneConfig& config);
 
-  /// Changes weights of the running configuration and nothing else, next hops included.
+  /// Lays weights over those of the running configuration and changes nothing else, its generation and next
+  /// hops included. See WeightOverlay for what becomes of them with the next configuration.
   Verdict update_weights(const proto::UpdateWeightsRequest& update);
 
   /// The next hops of the running backends may have changed: compiles and publishes again.
@@ -85,6 +87,10 @@ class ConfigApplier {
   // Without the lock: the heartbeat must not wait for a compilation.
   [[nodiscard]] std::uint64_t epoch() const { return epoch_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t generation() const { return generation_.load(std::memory_order_relaxed); }
+  /// Of the weights that lie over the configured ones; 0: none do.
+  [[nodiscard]] std::uint64_t weights_version() const {
+    return weights_version_.load(std::memory_order_relaxed);
+  }
 
  private:
   [[nodiscard]] std::optional<Error> out_of_order(const Document& next) const;
@@ -93,6 +99,7 @@ class ConfigApplier {
   [[nodiscard]] std::vector<Error> misfits(const proto::UpdateWeightsRequest& update) const;
   Status install(Document next);
   void adopt(Document next);
+  void take(WeightOverlay overlay);
   void end_drains_locked(std::uint64_t unix_seconds);
   Status publish(const Document& document, const Compiler::Touched* touched = nullptr);
   Verdict verdict(std::vector<Error> refusals) const;
@@ -103,12 +110,14 @@ class ConfigApplier {
   const std::vector<IpAddr> answered_addresses_;  // those and the backups
   mutable std::mutex mutex_;
   Compiler compiler_;
-  std::optional<Document> running_;
+  std::optional<Document> running_;  // with the weights that count
+  WeightOverlay overlay_;            // of running_
   std::set<VipPrefix> steered_;
   NextHops next_hops_;                                    // of the running backends
   std::atomic<std::uint64_t> next_deadline_{UINT64_MAX};  // of the running drains, in Unix seconds
   std::atomic<std::uint64_t> epoch_{0};
   std::atomic<std::uint64_t> generation_{0};
+  std::atomic<std::uint64_t> weights_version_{0};
 };
 
 }  // namespace penstock

@@ -12,6 +12,8 @@
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "dataplane/control/fleet_health.h"
@@ -49,9 +51,16 @@ class DataplaneService final : public proto::Dataplane::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status GetStats(grpc::ServerContext*, const proto::GetStatsRequest*,
+  grpc::Status GetStats(grpc::ServerContext*, const proto::GetStatsRequest* request,
                         proto::DataplaneStats* response) override {
     response->set_uptime_ns((monotonic_now() - started_).count());
+    response->set_weights_version(applier_.weights_version());
+    if (!request->services().empty()) {
+      const std::set<std::string, std::less<>> wanted(request->services().begin(), request->services().end());
+      applier_.with_snapshot(
+          [&](const Snapshot& snapshot) { report_services_only(snapshot, engine_, wanted, *response); });
+      return grpc::Status::OK;
+    }
     applier_.with_snapshot([&](const Snapshot& snapshot) { report_stats(snapshot, engine_, *response); });
     report_sync(engine_.replication, *response->mutable_sync());
     return grpc::Status::OK;

@@ -86,6 +86,7 @@ void report_backend(const Snapshot& snapshot, const EngineView& engine, const Ba
     new_flows += c.new_flows.read();
   }
   out.set_backend(backend.id);
+  out.set_weight(backend.effective_weight());
   out.set_packets(packets);
   out.set_bytes(bytes);
   out.set_new_flows(new_flows);
@@ -97,9 +98,12 @@ void report_backend(const Snapshot& snapshot, const EngineView& engine, const Ba
   if (const auto mac = snapshot.backend(index).next_hop_mac()) out.set_next_hop(mac->text());
 }
 
-void report_services(const Snapshot& snapshot, const EngineView& engine, proto::DataplaneStats& out) {
+/// only: null for all.
+void report_services(const Snapshot& snapshot, const EngineView& engine,
+                     const std::set<std::string, std::less<>>* only, proto::DataplaneStats& out) {
   std::vector<BackendReport> health;
   for (const auto& service : snapshot.services()) {
+    if (only != nullptr && !only->contains(service->document.id)) continue;
     if (engine.health) engine.health(service->backends, health);
     auto& report = *out.add_services();
     report.set_service(service->document.id);
@@ -160,9 +164,16 @@ void report_stats(const Snapshot& snapshot, const EngineView& engine, proto::Dat
   out.set_epoch(snapshot.epoch());
   out.set_generation(snapshot.generation());
   report_lcores(engine, out);
-  report_services(snapshot, engine, out);
+  report_services(snapshot, engine, nullptr, out);
   report_ports(engine, out);
   report_probes(engine, out);
+}
+
+void report_services_only(const Snapshot& snapshot, const EngineView& engine,
+                          const std::set<std::string, std::less<>>& services, proto::DataplaneStats& out) {
+  out.set_epoch(snapshot.epoch());
+  out.set_generation(snapshot.generation());
+  report_services(snapshot, engine, &services, out);
 }
 
 proto::SyncState sync_state(SyncStage stage) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,13 @@ enum SyncState : int;
 
 namespace penstock {
 
-/// Fills everything but uptime. Totals and lcores list every outcome; services only those that occurred,
-/// since there may be ten thousand of them.
+/// Fills everything but uptime and weights_version. Totals and lcores list every outcome; services only those
+/// that occurred, since there may be ten thousand of them.
 void report_stats(const Snapshot& snapshot, const EngineView& engine, proto::DataplaneStats& out);
+
+/// Epoch, generation and these services, those that do not run left out.
+void report_services_only(const Snapshot& snapshot, const EngineView& engine,
+                          const std::set<std::string, std::less<>>& services, proto::DataplaneStats& out);
 
 [[nodiscard]] proto::SyncState sync_state(SyncStage stage);
 /// replication: null is off.

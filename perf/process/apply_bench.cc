@@ -41,11 +41,11 @@ double lost(const proto::DataplaneStats& before, const proto::DataplaneStats& af
 }
 
 proto::UpdateWeightsRequest one_weight(const proto::DataplaneConfig& config, int service, int backend,
-                                       std::uint64_t generation) {
+                                       std::uint64_t version) {
   proto::UpdateWeightsRequest update;
   update.set_epoch(config.epoch());
-  update.set_base_generation(generation - 1);
-  update.set_generation(generation);
+  update.set_base_generation(config.generation());
+  update.set_version(version);
   auto* weights = update.add_services();
   weights->set_service(config.services(service).id());
   auto* entry = weights->add_backends();
@@ -66,7 +66,8 @@ void measure_full_and_weight(DataplaneProcess& dataplane, std::uint64_t& generat
     need(dataplane.apply(request), "full configuration");
     full.push_back(ms_since(start));
     for (int change = 0; change < 5; ++change) {
-      const auto update = one_weight(request.config(), change * 7, change, ++generation);
+      const auto update =
+          one_weight(request.config(), change * 7, change, static_cast<std::uint64_t>(change) + 1);
       start = Clock::now();
       need(dataplane.update_weights(update), "weight change");
       weight.push_back(ms_since(start));

@@ -52,7 +52,7 @@ class Dataplane {
     } else if (kind == 1) {
       proto::UpdateWeightsRequest update;
       if (!update.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
-      check(applier_.update_weights(update), update.generation(), before);
+      check(applier_.update_weights(update), before, before);
     } else {
       reachable_ = length % 2 == 0;
       applier_.refresh_next_hops();

@@ -147,13 +147,12 @@ TEST(ConfigApplier, NextHopsBeforeAnyConfigurationChangeNothing) {
   EXPECT_EQ(h.resolutions, 0);
 }
 
-proto::UpdateWeightsRequest weights(std::uint64_t base, std::uint64_t generation,
-                                    const std::string& service_id, const std::string& backend,
-                                    std::uint32_t weight) {
+proto::UpdateWeightsRequest weights(std::uint64_t base, std::uint64_t version, const std::string& service_id,
+                                    const std::string& backend, std::uint32_t weight) {
   proto::UpdateWeightsRequest update;
   update.set_epoch(1);
   update.set_base_generation(base);
-  update.set_generation(generation);
+  update.set_version(version);
   auto& changed = *update.add_services();
   changed.set_service(service_id);
   auto& one = *changed.add_backends();
@@ -168,7 +167,8 @@ TEST(ConfigApplier, WeightUpdateChangesWeightsWithoutAskingForRoutesAgain) {
   const int resolutions = h.resolutions;
   const auto verdict = h.applier.update_weights(weights(1, 2, "web", "be2", 7));
   EXPECT_TRUE(verdict.accepted);
-  EXPECT_EQ(verdict.running_generation, 2U);
+  EXPECT_EQ(verdict.running_generation, 1U) << "the weights are no part of the configuration";
+  EXPECT_EQ(h.applier.weights_version(), 2U);
   EXPECT_EQ(weight_of(h, 0), 1U);
   EXPECT_EQ(weight_of(h, 1), 7U);
   EXPECT_EQ(h.resolutions, resolutions);
@@ -186,7 +186,7 @@ TEST(ConfigApplier, WeightUpdateThatDoesNotFitIsRefusedWithItsField) {
   const std::vector<Case> cases{
       {other_epoch, "epoch: must be 1, which is running"},
       {weights(7, 8, "web", "be1", 1), "base_generation: must be 1, which is running"},
-      {weights(1, 1, "web", "be1", 1), "generation: must be greater than base_generation"},
+      {weights(1, 0, "web", "be1", 1), "version: must be greater than 0"},
       {weights(1, 2, "nope", "be1", 1), "services[0].service: there is no service 'nope'"},
       {weights(1, 2, "web", "be9", 1), "services[0].backends[0].backend: 'be9' is no backend of 'web'"},
       {weights(1, 2, "web", "be1", 1001), "services[0].backends[0].weight: must be 0-1000, not 1001"},
@@ -202,6 +202,79 @@ TEST(ConfigApplier, WeightUpdateThatDoesNotFitIsRefusedWithItsField) {
     EXPECT_EQ(h.applier.generation(), 1U);
     EXPECT_EQ(weight_of(h, 0), 1U);
   }
+}
+
+// A gateway applies again what it thinks was lost; that must not be taken for another configuration.
+TEST(ConfigApplier, TheConfigurationBeneathOtherWeightsIsStillTheOneThatRuns) {
+  ControlHarness h;
+  ASSERT_TRUE(h.applier.apply(config(1, 1, {kWeb})).accepted);
+  ASSERT_TRUE(h.applier.update_weights(weights(1, 1, "web", "be2", 7)).accepted);
+  EXPECT_TRUE(h.applier.apply(config(1, 1, {kWeb})).accepted);
+  EXPECT_EQ(weight_of(h, 1), 7U) << "which changes nothing";
+  EXPECT_TRUE(h.applier.apply(config(1, 2, {kWeb, kDns})).accepted) << "and the next generation follows";
+}
+
+TEST(ConfigApplier, WeightsThatAnUpdateDoesNotNameAreTheConfiguredOnes) {
+  ControlHarness h;
+  ASSERT_TRUE(h.applier.apply(config(1, 1, {kWeb})).accepted);
+  ASSERT_TRUE(h.applier.update_weights(weights(1, 1, "web", "be1", 7)).accepted);
+  ASSERT_TRUE(h.applier.update_weights(weights(1, 2, "web", "be2", 5)).accepted);
+  EXPECT_EQ(weight_of(h, 0), 1U);
+  EXPECT_EQ(weight_of(h, 1), 5U);
+  auto nothing = weights(1, 3, "web", "be2", 5);
+  nothing.clear_services();
+  ASSERT_TRUE(h.applier.update_weights(nothing).accepted);
+  EXPECT_EQ(weight_of(h, 1), 1U);
+  EXPECT_EQ(h.applier.weights_version(), 0U) << "nothing lies over the configuration";
+}
+
+TEST(ConfigApplier, AnOlderUpdateIsRefusedAndTheLastOneAgainHasNoEffect) {
+  ControlHarness h;
+  ASSERT_TRUE(h.applier.apply(config(1, 1, {kWeb})).accepted);
+  ASSERT_TRUE(h.applier.update_weights(weights(1, 5, "web", "be2", 7)).accepted);
+  EXPECT_FALSE(h.applier.update_weights(weights(1, 4, "web", "be2", 3)).accepted);
+  const Snapshot* snapshot = &h.publisher.current();
+  EXPECT_TRUE(h.applier.update_weights(weights(1, 5, "web", "be2", 7)).accepted);
+  EXPECT_EQ(&h.publisher.current(), snapshot);
+  EXPECT_EQ(weight_of(h, 1), 7U);
+}
+
+TEST(ConfigApplier, TheNextConfigurationKeepsWeightsOfServicesWhoseBackendsItLeavesAlone) {
+  proto::Service other = kWeb;
+  other.mutable_backends(0)->set_weight(3);
+  proto::Service longer = service("web", "203.0.113.10", {"10.0.0.1", "10.0.0.2", "10.0.0.4"});
+  proto::Service moved = kWeb;
+  moved.mutable_idle_timeouts()->set_udp_seconds(7);
+  struct Case {
+    const char* what;
+    proto::Service next;
+    std::uint64_t epoch;
+    std::uint32_t weight;
+  };
+  for (const Case& c : {Case{"nothing", kWeb, 1, 7}, Case{"something else", moved, 1, 7},
+                        Case{"a configured weight", other, 1, 1}, Case{"the backends", longer, 1, 1},
+                        Case{"the store", kWeb, 2, 1}}) {
+    SCOPED_TRACE(c.what);
+    ControlHarness h;
+    ASSERT_TRUE(h.applier.apply(config(1, 1, {kWeb})).accepted);
+    ASSERT_TRUE(h.applier.update_weights(weights(1, 9, "web", "be2", 7)).accepted);
+    ASSERT_TRUE(h.applier.apply(config(c.epoch, 2, {c.next})).accepted);
+    EXPECT_EQ(weight_of(h, 1), c.weight);
+    EXPECT_EQ(h.applier.weights_version(), c.weight == 7 ? 9U : 0U);
+    auto word = weights(2, 1, "web", "be2", 4);
+    word.set_epoch(c.epoch);
+    EXPECT_TRUE(h.applier.update_weights(word).accepted) << "versions are of their base_generation";
+    EXPECT_EQ(weight_of(h, 1), 4U);
+  }
+}
+
+TEST(ConfigApplier, WeightsOutliveNewNextHops) {
+  ControlHarness h;
+  ASSERT_TRUE(h.applier.apply(config(1, 1, {kWeb})).accepted);
+  ASSERT_TRUE(h.applier.update_weights(weights(1, 1, "web", "be2", 7)).accepted);
+  h.neighbour = MacAddr{{2, 0, 0, 0, 0, 7}};
+  h.applier.refresh_next_hops();
+  EXPECT_EQ(weight_of(h, 1), 7U);
 }
 
 }  // namespace

@@ -110,6 +110,38 @@ TEST_F(ControlServerTest, StatsAddUpAndNameServicesBackendsAndPorts) {
   EXPECT_EQ(report.ports(0).steered(), 6U);
 }
 
+// What the weight loop asks ten times a second.
+TEST_F(ControlServerTest, StatsOfSomeServicesAreThoseAndNothingElse) {
+  ASSERT_TRUE(apply(config(1, 1, {kWeb, kDns})).accepted());
+  proto::UpdateWeightsRequest update;
+  update.set_epoch(1);
+  update.set_base_generation(1);
+  update.set_version(3);
+  auto& weights = *update.add_services();
+  weights.set_service("dns");
+  auto& weight = *weights.add_backends();
+  weight.set_backend("be1");
+  weight.set_weight(9);
+  proto::ApplyConfigResponse updated;
+  grpc::ClientContext update_context;
+  ASSERT_TRUE(stub_->UpdateWeights(&update_context, update, &updated).ok());
+  ASSERT_TRUE(updated.accepted());
+
+  proto::GetStatsRequest request;
+  request.add_services("dns");
+  request.add_services("gone");
+  proto::DataplaneStats report;
+  grpc::ClientContext context;
+  ASSERT_TRUE(stub_->GetStats(&context, request, &report).ok());
+  EXPECT_EQ(report.generation(), 1U);
+  EXPECT_EQ(report.weights_version(), 3U);
+  EXPECT_GT(report.uptime_ns(), 0U);
+  ASSERT_EQ(report.services_size(), 1);
+  EXPECT_EQ(report.services(0).service(), "dns");
+  EXPECT_EQ(report.services(0).backends(0).weight(), 9U);
+  EXPECT_EQ(report.lcores_size() + report.ports_size() + report.outcomes_size(), 0);
+}
+
 TEST_F(ControlServerTest, DumpNamesTheFlowsOfAService) {
   ASSERT_TRUE(apply(config(1, 1, {kWeb, kDns})).accepted());
   const Snapshot& snapshot = harness_.publisher.current();

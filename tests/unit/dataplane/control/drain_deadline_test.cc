@@ -65,7 +65,7 @@ TEST_F(DrainDeadline, StaysPassedWhenWeightsOrNextHopsChange) {
   proto::UpdateWeightsRequest update;
   update.set_epoch(1);
   update.set_base_generation(1);
-  update.set_generation(2);
+  update.set_version(1);
   auto& weights = *update.add_services();
   weights.set_service("web");
   auto& weight = *weights.add_backends();

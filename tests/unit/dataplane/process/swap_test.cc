@@ -132,8 +132,8 @@ proto::ApplyConfigResponse update_one_weight(DataplaneClient& client, proto::Dat
   backend.set_weight(weight);
   proto::UpdateWeightsRequest request;
   request.set_epoch(config.epoch());
-  request.set_base_generation(config.generation() - 1);
-  request.set_generation(config.generation());
+  request.set_base_generation(config.generation());
+  request.set_version(1);
   auto& service = *request.add_services();
   service.set_service("web");
   auto& entry = *service.add_backends();
@@ -188,9 +188,9 @@ TEST(ConfigurationSwap, LosesReordersAndMovesNoPacketOfAnyFlow) {
 
   const std::uint64_t before = outcome(client.stats(), "forwarded");
   for (int swap = 0; swap < kSwaps; ++swap) {
-    config.set_generation(config.generation() + 1);
     proto::ApplyConfigResponse response;
     if (swap % 2 == 0) {
+      config.set_generation(config.generation() + 1);
       change(config, random);
       response = client.apply(config);
     } else {
