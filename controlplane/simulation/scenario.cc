@@ -1,4 +1,4 @@
-#include <cmath>
+#include <algorithm>
 
 #include "controlplane/simulation/simulator.h"
 
@@ -21,23 +21,38 @@ std::string problem_of_node(const Node& node, std::size_t i) {
   return {};
 }
 
+/// Whether the service's work meets a rate that the node has: without one nothing would bound its flows'
+/// progress.
+bool can_serve(const Node& node, const Service& service) {
+  for (std::size_t k = 0; k < load::kDimensions; ++k)
+    if (!is_occupancy(static_cast<Dimension>(k)) && service.work[k] > 0 && node.capacity[k] > 0) return true;
+  return false;
+}
+
 std::string problem_of_service(const Scenario& scenario, std::size_t i) {
   const Service& service = scenario.services[i];
-  bool works = false;
-  for (std::size_t k = 0; k < load::kDimensions; ++k) {
-    if (!(service.work[k] >= 0)) return at("services", i, ".work: must be 0 or more in each dimension");
-    works = works || (!is_occupancy(static_cast<Dimension>(k)) && service.work[k] > 0);
-  }
-  if (!works) return at("services", i, ".work: must be above 0 in a dimension that is shared as a rate");
+  for (double work : service.work)
+    if (!(work >= 0)) return at("services", i, ".work: must be 0 or more in each dimension");
   if (!(service.size.average() > 0)) return at("services", i, ".size: must be above 0 on average");
   for (NodeIndex node : service.nodes)
     if (node >= scenario.nodes.size()) return at("services", i, ".nodes: names a node that does not exist");
+  const auto all = scenario.nodes.size();
+  for (std::size_t n = 0; n < (service.nodes.empty() ? all : service.nodes.size()); ++n) {
+    const Node& node = scenario.nodes[service.nodes.empty() ? n : service.nodes[n]];
+    const bool chosen = !service.nodes.empty() || bears(node, service.label);
+    if (chosen && !can_serve(node, service))
+      return at("services", i, ".work: needs a rate that each of its nodes has");
+  }
   if (!service.weights.empty() && !service.nodes.empty() && service.weights.size() != service.nodes.size())
     return at("services", i, ".weights: must be one per backend");
   return {};
 }
 
 }  // namespace
+
+bool bears(const Node& node, const std::string& label) {
+  return label.empty() || std::find(node.labels.begin(), node.labels.end(), label) != node.labels.end();
+}
 
 std::string problem_of(const Scenario& scenario) {
   if (!(scenario.duration > 0)) return "duration: must be above 0";

@@ -59,6 +59,9 @@ struct Node {
   double probe_delay = 0.0005;
 };
 
+/// Whether a node has a capability; every node has the empty one.
+[[nodiscard]] bool bears(const Node& node, const std::string& label);
+
 struct Service {
   ArrivalProcess arrivals;
   SizeDistribution size;
