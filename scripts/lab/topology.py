@@ -81,8 +81,12 @@ class LabService:
             "protocol": self.protocol,
             "port": self.port,
             "encap": self.encap,
-            # The hosts share one machine's CPUs: that these are busy tells nothing of one backend, and shares are tested.
-            "health": {"hot": {"utilization_percent": 1000}},
+            # The hosts share one machine's CPUs: that these are busy, or that one waits for its turn, tells nothing of
+            # one backend, and shares are tested. The scenarios of health bring services of their own.
+            "health": {"hot": {"enabled": False}, "breaker": {"enabled": False}},
+            # The one client uses its ports again within minutes, and a gateway that a connection has left through the
+            # router would still remember where it went.
+            "idle_timeouts": {"tcp_established_seconds": 20},
             "backends": [
                 {"id": b.name, "address": b.ipv4 if self.outer == 4 else b.ipv6, "weight": weights[b.name]}
                 for b in BACKENDS
