@@ -48,7 +48,7 @@ suite "$name" ctest --test-dir build/release -j "$jobs" --output-on-failure --no
 
 if [[ ${#failed[@]} -gt 0 ]]; then
   # Who sees only the end of the output sees why.
-  grep -hE 'MISSED$|^lab: |: Failure$|ERROR: AddressSanitizer|runtime error:|broken at |went elsewhere because' \
+  grep -hE 'MISSED$|^penstock-lab: |: Failure$|ERROR: AddressSanitizer|runtime error:|broken at |went elsewhere because' \
     build/*/Testing/Temporary/LastTest.log 2>/dev/null | sort | uniq -c | head -n 25 >&2 || true
   echo "test: FAILED after $((SECONDS - began)) s: $(printf '%s; ' "${failed[@]}")" >&2
   exit 1
