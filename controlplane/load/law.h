@@ -123,25 +123,32 @@ class WeightLaw {
     double trim = 0;     // what feedback adds to ln forward
     double share = 0;    // what is published, before integers
     double left = 0;     // the share that a decay started from
+    int pinned = 0;      // the way (+1, -1) that feedback would go and cannot: cap, minimum share, most_trim
     bool fresh = true;   // new: takes its configured share first
     bool decaying = false;
   };
 
   void classify(std::span<const LawInput> in);
-  void follow_targets(std::span<const LawInput> in, double most);
+  void follow_targets(std::span<const LawInput> in, double now, double fraction, double most);
   void correct(std::span<const LawInput> in, double now, double fraction, double most);
+  void leave(std::span<const LawInput> in, double most);
+  [[nodiscard]] double scale_of_free(std::span<const LawInput> in, double room) const;
   void normalise(std::span<const LawInput> in, double most);
   void round(std::span<const LawInput> in);
+  void limit_feedback(Track& track, const LawInput& placement, double wanted, double trimmed) const;
+  [[nodiscard]] static double limited(const LawInput& placement, double share);
 
   LawSettings settings_;
   DelayEstimate delay_;
   std::vector<Track> tracks_;
   std::vector<WeightState> states_;
   std::vector<std::uint32_t> weights_;
-  std::vector<double> moved_;      // of ln weight in this step
-  std::vector<double> deviation_;  // e; scratch
-  double last_ = kAbsent;          // time of the last step
-  double rest_until_ = -1e300;     // feedback without a measured share waits until then
+  std::vector<double> configured_;  // shares of what is configured and usable
+  std::vector<double> moved_;       // this step's feed-forward, of ln weight
+  std::vector<double> trimmed_;     // this step's feedback
+  std::vector<double> deviation_;   // e, not yet centred
+  double last_ = kAbsent;           // time of the last step
+  double rest_until_ = -1e300;      // feedback without a measured share waits until then
   double gain_ = 0;
 };
 
