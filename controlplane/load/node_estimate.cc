@@ -16,6 +16,7 @@ constexpr double kDeviationGain = 0.05;  // of the mean absolute innovation
 constexpr double kLeastDeviation = 1e-4;
 constexpr double kLeastVariance = 1e-12;  // rounding must not make a variance negative
 constexpr double kKnownPriorError = 0.5;  // relative: nodes of one fleet differ by about this much
+constexpr int kProjections = 4;           // coefficients of one dimension that a report may hold at 0
 constexpr std::uint64_t kSymmetriseEvery = 32;
 
 }  // namespace
@@ -213,6 +214,23 @@ bool NodeEstimate::innovate(const PerDimension& utilization, double prediction_v
   return changed;
 }
 
+/// Onto >= 0. A coefficient that is raised to 0 takes the others with it as the covariance says (the nearest
+/// point in its metric): cut by itself, it would spoil the prediction that the three collinear units make
+/// well together, and the next innovations would drive them apart.
+void NodeEstimate::project() {
+  for (Eigen::Index k = 0; k < static_cast<Eigen::Index>(kDimensions); ++k) {
+    auto column = estimate_.col(k);
+    for (int pass = 0; pass < kProjections; ++pass) {
+      Eigen::Index lowest = 0;
+      const double least = column.minCoeff(&lowest);
+      if (least >= 0) break;
+      column -= covariance_.col(lowest) * (least / covariance_(lowest, lowest));
+      column[lowest] = 0;
+    }
+    column = column.cwiseMax(0.0).cwiseMin(settings_.most_utilization);
+  }
+}
+
 void NodeEstimate::reopen() {
   covariance_(0, 0) += prior_variance(0);
   const double cost = settings_.changed_cost * settings_.changed_cost / kTrafficUnits;
@@ -230,12 +248,12 @@ void NodeEstimate::learn(std::span<const Traffic> traffic, const PerDimension& u
   gain_.noalias() = covariance_ * x_;
   const double prediction_variance = std::max(0.0, x_.dot(gain_));
   const bool changed = innovate(utilization, prediction_variance);
-  const double most = settings_.most_utilization;
   const double scale = 1 / (settings_.noise * settings_.noise / counts + prediction_variance);
   for (Eigen::Index i = 0; i < estimate_.rows(); ++i) {  // row by row: Eigen's outer product would allocate
-    estimate_.row(i) = (estimate_.row(i) + innovation_ * (gain_[i] * scale)).cwiseMax(0.0).cwiseMin(most);
+    estimate_.row(i) += innovation_ * (gain_[i] * scale);
   }
   for (Eigen::Index j = 0; j < covariance_.cols(); ++j) covariance_.col(j) -= gain_ * (gain_[j] * scale);
+  project();
   if (changed) reopen();
   ++reports_;
   bound();

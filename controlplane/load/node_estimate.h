@@ -87,6 +87,7 @@ class NodeEstimate {
   void forget();
   void bound();
   bool innovate(const PerDimension& utilization, double prediction_variance);
+  void project();
   void reopen();
   [[nodiscard]] double prior_variance(Eigen::Index row) const;
 
