@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -121,6 +122,7 @@ bool ControlSession::State::greet(Stream& stream) {
   report.mutable_hello()->set_sync_address(options.sync_address);
   report.mutable_hello()->set_routing(options.routing);
   report.mutable_hello()->set_fleet_health(true);
+  report.mutable_hello()->set_weights(true);
   report.mutable_hello()->set_epoch(running.epoch);
   report.mutable_hello()->set_generation(running.generation);
   for (proto::SyncPeer& peer : callbacks.peers ? callbacks.peers() : std::vector<proto::SyncPeer>{}) {
@@ -131,21 +133,30 @@ bool ControlSession::State::greet(Stream& stream) {
 
 void ControlSession::State::write_reports(Stream& stream) {
   auto next_status = std::chrono::steady_clock::now();
+  auto next_loads = next_status;
   for (;;) {
     proto::GatewayReport report;
     report.set_gateway(options.gateway);
     {
       std::unique_lock lock(mutex);
-      wake.wait_until(lock, next_status, [this] { return stopping || !stream_up || !outbox.empty(); });
+      const auto next = callbacks.loads ? std::min(next_status, next_loads) : next_status;
+      wake.wait_until(lock, next, [this] { return stopping || !stream_up || !outbox.empty(); });
       if (stopping || !stream_up) return;
       if (!outbox.empty()) {
         *report.mutable_applied() = std::move(outbox.front());
         outbox.pop_front();
       }
     }
-    if (!report.has_applied()) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!report.has_applied() && now >= next_status) {
       *report.mutable_status() = callbacks.status();
       next_status = std::chrono::steady_clock::now() + options.status_interval;
+    } else if (!report.has_applied()) {
+      if (!callbacks.loads || now < next_loads) continue;  // woken early
+      next_loads = std::max(next_loads + options.loads_interval, now);
+      auto loads = callbacks.loads();
+      if (!loads) continue;
+      *report.mutable_loads() = std::move(*loads);
     }
     if (!stream.Write(report)) return;  // the reader learns why
   }

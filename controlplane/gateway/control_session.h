@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,14 +32,16 @@ class ControlSession {
     std::chrono::milliseconds first_backoff{100};
     std::chrono::milliseconds longest_backoff{5000};
     std::chrono::milliseconds status_interval{1000};
+    std::chrono::milliseconds loads_interval{100};
   };
-  /// Called in the session's threads. status may take up to half a second.
+  /// Called in the session's threads. status may take up to half a second, loads as long as its interval.
   struct Callbacks {
     std::function<void(proto::GatewayDirective)> on_directive;
     std::function<proto::GatewayStatus()> status;
     std::function<ConfigId()> running;
     std::function<std::vector<proto::SyncPeer>()>
         peers{};  // of the dataplane, for the hello; may be left out
+    std::function<std::optional<proto::BackendLoads>()> loads{};  // nothing: nobody asked; may be left out
   };
 
   ControlSession(Options options, Callbacks callbacks);

@@ -14,6 +14,7 @@ namespace {
 constexpr std::chrono::seconds kApplyDeadline{60};
 constexpr std::chrono::seconds kPeersDeadline{1};
 constexpr std::chrono::seconds kFleetDeadline{1};
+constexpr std::chrono::seconds kWeightsDeadline{10};
 
 }  // namespace
 
@@ -64,10 +65,13 @@ Result<proto::ApplyConfigResponse> DataplaneClient::apply(const proto::Dataplane
   return response;
 }
 
-Result<proto::DataplaneStats> DataplaneClient::stats(std::chrono::milliseconds deadline) {
+Result<proto::DataplaneStats> DataplaneClient::stats(std::chrono::milliseconds deadline,
+                                                     const std::vector<std::string>& services) {
+  proto::GetStatsRequest request;
+  *request.mutable_services() = {services.begin(), services.end()};
   proto::DataplaneStats response;
   const auto status = connection_->call(deadline, [&](grpc::ClientContext& context) {
-    return connection_->stub->GetStats(&context, {}, &response);
+    return connection_->stub->GetStats(&context, request, &response);
   });
   if (!status.ok()) return connection_->error(status);
   return response;
@@ -96,6 +100,19 @@ Status DataplaneClient::set_fleet_health(const proto::FleetHealth& fleet) {
   }
   if (!status.ok()) return connection_->error(status);
   return Ok{};
+}
+
+Result<proto::ApplyConfigResponse> DataplaneClient::update_weights(
+    const proto::UpdateWeightsRequest& weights) {
+  proto::ApplyConfigResponse response;
+  const auto status = connection_->call(kWeightsDeadline, [&](grpc::ClientContext& context) {
+    return connection_->stub->UpdateWeights(&context, weights, &response);
+  });
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+    return Error{ErrorCode::kFailedPrecondition, "it is of an older version, and keeps the configured ones"};
+  }
+  if (!status.ok()) return connection_->error(status);
+  return response;
 }
 
 void DataplaneClient::cancel() {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "penstock/base/result.h"
 #include "penstock/proto/dataplane.pb.h"
@@ -20,11 +21,16 @@ class DataplaneClient {
 
   /// Accepted or refused, the dataplane answered. Unavailable: it did not, and what it runs is unknown.
   Result<proto::ApplyConfigResponse> apply(const proto::DataplaneConfig& config);
-  Result<proto::DataplaneStats> stats(std::chrono::milliseconds deadline);
+  /// services: only these, where not empty; a dataplane of an older version tells everything all the same.
+  Result<proto::DataplaneStats> stats(std::chrono::milliseconds deadline,
+                                      const std::vector<std::string>& services = {});
   /// A dataplane of a version without replication accepts every list and does nothing with it.
   Result<proto::SetPeersResponse> set_peers(const google::protobuf::RepeatedPtrField<proto::SyncPeer>& peers);
   /// FailedPrecondition: the dataplane is of a version that does not take it.
   Status set_fleet_health(const proto::FleetHealth& fleet);
+  /// Accepted or refused, the dataplane answered. FailedPrecondition: it is of a version that does not take
+  /// them.
+  Result<proto::ApplyConfigResponse> update_weights(const proto::UpdateWeightsRequest& weights);
   void cancel();
 
  private:

@@ -9,6 +9,7 @@ namespace penstock {
 namespace {
 
 constexpr std::chrono::milliseconds kStatsDeadline{500};
+constexpr std::chrono::milliseconds kLoadsDeadline{100};
 
 }  // namespace
 
@@ -19,16 +20,19 @@ Gateway::Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> route
       stats_client_(options.dataplane_socket),
       conductor_client_(options.dataplane_socket),
       fleet_client_(options.dataplane_socket),
+      weights_client_(options.dataplane_socket),
       routing_(std::move(daemon)),
       guard_(options.timing, std::move(routes),
              [this](const Announcements& announced) { routing_.set_announced(announced); }),
       conductor_({.state_dir = options.state_dir, .restart_command = options.restart_command}, guard_,
                  conductor_client_),
       fleet_(fleet_client_),
+      weights_(weights_client_),
       session_(options.session, {.on_directive = [this](auto directive) { take(std::move(directive)); },
                                  .status = [this] { return status(); },
                                  .running = [this] { return feed_.running(); },
-                                 .peers = [this] { return feed_.peers(); }}),
+                                 .peers = [this] { return feed_.peers(); },
+                                 .loads = [this] { return loads(); }}),
       feed_(feed_client_, last_good_,
             {.report = [this](const auto& applied) { session_.report(applied); },
              .settled =
@@ -43,8 +47,13 @@ Gateway::Gateway(const GatewayOptions& options, std::unique_ptr<VipRoutes> route
                     const bool fetching = beat.sync() == proto::SYNC_FETCHING;
                     guard_.on_beat(when, {.configured = !id_of(beat).none(), .fetching = fetching});
                     feed_.observe(id_of(beat));
+                    weights_.observe(id_of(beat));
                   },
-              .on_stream = [this] { feed_.reconnected(); },
+              .on_stream =
+                  [this] {
+                    feed_.reconnected();
+                    weights_.reconnected();
+                  },
               .on_gone = [this] { guard_.on_gone(); }}) {
   session_.start();
 }
@@ -54,10 +63,13 @@ Gateway::~Gateway() {
   session_.stop();
 }
 
-// What the fleet knows is no order: it is neither kept on disk nor a reason to settle anything again.
+// What the fleet knows, and weights, are no orders: they are neither kept on disk nor a reason to settle
+// anything again.
 void Gateway::take(proto::GatewayDirective directive) {
   if (directive.has_fleet()) fleet_.submit(std::move(*directive.mutable_fleet()));
+  if (directive.has_weights()) weights_.submit(std::move(*directive.mutable_weights()));
   directive.clear_fleet();
+  directive.clear_weights();
   feed_.submit(std::move(directive));
 }
 
@@ -81,6 +93,20 @@ proto::GatewayStatus Gateway::status() {
   out.set_routing_error(routing_.error());
   if (!guard.beating) return out;
   if (auto stats = stats_client_.stats(kStatsDeadline)) *out.mutable_stats() = std::move(*stats);
+  return out;
+}
+
+std::optional<proto::BackendLoads> Gateway::loads() {
+  const std::vector<std::string> services = weights_.services();
+  if (services.empty()) return std::nullopt;
+  auto stats = stats_client_.stats(kLoadsDeadline, services);
+  if (!stats) return std::nullopt;
+  proto::BackendLoads out;
+  out.set_epoch(stats->epoch());
+  out.set_generation(stats->generation());
+  out.set_uptime_ns(stats->uptime_ns());
+  out.set_weights_version(stats->weights_version());
+  out.mutable_services()->Swap(stats->mutable_services());
   return out;
 }
 

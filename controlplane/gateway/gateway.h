@@ -3,7 +3,8 @@
 //
 //   control plane ⇄ ControlSession ─directive─► DataplaneFeed ─config, peers─► dataplane
 //           │ FleetHealth                             │ VIPs, orders                │ beats
-//           └─► FleetRelay ─► dataplane               │                             │
+//           ├─► FleetRelay ─► dataplane               │                             │
+//   weights └─► WeightRelay ─► dataplane              │                             │
 //                                               Conductor ─VIPs wanted─► Guard ◄──┘
 //                                                                          ├─► VipRoutes ─► kernel
 //                                                                          └─► RoutingWorker ─► routing
@@ -11,6 +12,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,7 @@
 #include "controlplane/gateway/fleet_relay.h"
 #include "controlplane/gateway/guard.h"
 #include "controlplane/gateway/last_good.h"
+#include "controlplane/gateway/weight_relay.h"
 
 namespace penstock {
 
@@ -54,16 +57,19 @@ class Gateway {
  private:
   void take(proto::GatewayDirective directive);
   [[nodiscard]] proto::GatewayStatus status();
+  [[nodiscard]] std::optional<proto::BackendLoads> loads();
 
   LastGood last_good_;
   DataplaneClient feed_client_;
   DataplaneClient stats_client_;
   DataplaneClient conductor_client_;
   DataplaneClient fleet_client_;
+  DataplaneClient weights_client_;
   RoutingWorker routing_;
   Guard guard_;
   Conductor conductor_;
   FleetRelay fleet_;
+  WeightRelay weights_;
   // The session and the feed call each other: the session is made first, started last and stopped first.
   ControlSession session_;
   DataplaneFeed feed_;

@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -33,6 +34,7 @@ class ControlSessionTest : public ::testing::Test {
     options.first_backoff = 10ms;
     options.longest_backoff = 50ms;
     options.status_interval = 20ms;
+    options.loads_interval = 5ms;
     session_ = std::make_unique<ControlSession>(
         options, ControlSession::Callbacks{.on_directive = [this](auto) { ++directives_; },
                                            .status =
@@ -51,13 +53,20 @@ class ControlSessionTest : public ::testing::Test {
                                                  std::vector<proto::SyncPeer> peers(1);
                                                  peers[0].set_gateway("gw2");
                                                  return peers;
-                                               }});
+                                               },
+                                           .loads = [this]() -> std::optional<proto::BackendLoads> {
+                                             if (!wanted_) return std::nullopt;
+                                             proto::BackendLoads loads;
+                                             loads.set_generation(3);
+                                             return loads;
+                                           }});
     session_->start();
   }
 
   test::TempDir dir_;
   const std::string socket_ = dir_.path("control.sock");
   std::atomic<int> directives_{0};
+  std::atomic<bool> wanted_{false};  // loads
   std::unique_ptr<FakeControl> control_;
   std::unique_ptr<ControlSession> session_;
 };
@@ -85,6 +94,26 @@ TEST_F(ControlSessionTest, SendsStatusAgainAndAgain) {
   EXPECT_TRUE(status->dataplane_alive());
   EXPECT_EQ(status->announced_vips(0), "203.0.113.10");
   EXPECT_EQ(control_->hellos(), 1u);
+}
+
+TEST_F(ControlSessionTest, SendsLoadsBesideTheStatusOnceTheyAreWanted) {
+  control_ = std::make_unique<FakeControl>(socket_);
+  start_session();
+  const auto loads = [&] {
+    const auto reports = control_->reports();
+    return std::count_if(reports.begin(), reports.end(), [](const auto& r) { return r.has_loads(); });
+  };
+  ASSERT_TRUE(eventually([&] { return control_->reports().size() >= 4; }));
+  EXPECT_TRUE(control_->reports()[0].hello().weights());
+  EXPECT_EQ(loads(), 0);
+  wanted_ = true;
+  ASSERT_TRUE(eventually([&] { return loads() >= 4; }));
+  const std::size_t statuses = control_->reports().size();
+  EXPECT_TRUE(eventually([&] {
+    const auto reports = control_->reports();
+    return std::any_of(reports.begin() + static_cast<std::ptrdiff_t>(statuses), reports.end(),
+                       [](const auto& r) { return r.has_status(); });
+  })) << "they do not crowd it out";
 }
 
 TEST_F(ControlSessionTest, HandsOnDirectivesAndReportsTheirFate) {

@@ -93,6 +93,37 @@ grpc::Status FakeDataplane::SetFleetHealth(grpc::ServerContext*, const proto::Fl
   return grpc::Status::OK;
 }
 
+std::vector<proto::UpdateWeightsRequest> FakeDataplane::weights() const {
+  const std::lock_guard lock(mutex_);
+  return weights_;
+}
+
+void FakeDataplane::set_running(ConfigId running) {
+  const std::lock_guard lock(mutex_);
+  running_ = running;
+}
+
+grpc::Status FakeDataplane::UpdateWeights(grpc::ServerContext*, const proto::UpdateWeightsRequest* request,
+                                          proto::ApplyConfigResponse* response) {
+  const std::lock_guard lock(mutex_);
+  const Weights how = takes_weights_;
+  if (how == Weights::kUnimplemented) {
+    ++weights_in_vain_;
+    return {grpc::StatusCode::UNIMPLEMENTED, ""};
+  }
+  response->set_running_epoch(running_.epoch);
+  response->set_running_generation(running_.generation);
+  response->set_accepted(how == Weights::kTaken && running_.epoch == request->epoch() &&
+                         running_.generation == request->base_generation());
+  if (response->accepted()) {
+    weights_.push_back(*request);
+  } else {
+    ++weights_in_vain_;
+    response->add_refusals()->set_field("generation");
+  }
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeDataplane::Heartbeat(grpc::ServerContext* context, const proto::HeartbeatRequest* request,
                                       grpc::ServerWriter<proto::Beat>* writer) {
   prefer_this_thread(

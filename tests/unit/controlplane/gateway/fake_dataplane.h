@@ -39,6 +39,15 @@ class FakeDataplane final : public proto::Dataplane::Service {
   /// Every word on the fleet's health, and how many came in vain.
   [[nodiscard]] std::vector<proto::FleetHealth> fleet() const;
   [[nodiscard]] int fleet_in_vain() const { return fleet_in_vain_; }
+  /// Every update of weights that it accepted, and how many came in vain. Refuses what is for another
+  /// configuration than runs.
+  [[nodiscard]] std::vector<proto::UpdateWeightsRequest> weights() const;
+  [[nodiscard]] int weights_in_vain() const { return weights_in_vain_; }
+  /// Older versions refuse them, or do not know the call.
+  enum class Weights { kTaken, kRefused, kUnimplemented };
+  void set_weights(Weights how) { takes_weights_ = how; }
+  /// Another configuration comes to run without anybody having applied it.
+  void set_running(ConfigId running);
   [[nodiscard]] ConfigId running() const;
   /// Every configuration that was handed in, accepted or not.
   [[nodiscard]] std::vector<proto::DataplaneConfig> applied() const;
@@ -53,6 +62,8 @@ class FakeDataplane final : public proto::Dataplane::Service {
                         proto::SetPeersResponse*) override;
   grpc::Status SetFleetHealth(grpc::ServerContext*, const proto::FleetHealth*,
                               proto::SetFleetHealthResponse*) override;
+  grpc::Status UpdateWeights(grpc::ServerContext*, const proto::UpdateWeightsRequest*,
+                             proto::ApplyConfigResponse*) override;
   grpc::Status Heartbeat(grpc::ServerContext*, const proto::HeartbeatRequest*,
                          grpc::ServerWriter<proto::Beat>*) override;
 
@@ -62,6 +73,9 @@ class FakeDataplane final : public proto::Dataplane::Service {
   std::vector<proto::DataplaneConfig> applied_;
   std::vector<std::pair<std::vector<std::string>, std::size_t>> peers_;
   std::vector<proto::FleetHealth> fleet_;
+  std::vector<proto::UpdateWeightsRequest> weights_;
+  std::atomic<Weights> takes_weights_{Weights::kTaken};
+  std::atomic<int> weights_in_vain_{0};
   std::atomic<bool> takes_fleet_{true};
   std::atomic<int> fleet_in_vain_{0};
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
