@@ -9,9 +9,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "controlplane/model/health.h"
+#include "controlplane/model/weight_policy.h"
 #include "penstock/config/limits.h"
 #include "penstock/config/vip_key.h"
 
@@ -50,6 +52,7 @@ struct Backend {
   std::uint64_t drain_deadline = 0;               // with drain: Unix time in seconds; 0 = none
   DrainPolicy drain_policy = DrainPolicy::kKeep;  // kReset needs a deadline
   bool maintenance = false;                       // no new flow, whatever anybody finds out; no slot moves
+  std::optional<std::uint32_t> weight_override{};  // 0–kMaxWeight: instead of what a policy makes of `weight`
 
   bool operator==(const Backend&) const = default;
 };
@@ -107,6 +110,9 @@ struct Service {
   bool one_shot = false;                            // UDP: each datagram by itself, without a flow entry
   SecondChance second_chance = SecondChance::kTcp;  // kGue; other services never have one
   Health health;
+  std::string policy = kStaticPolicy;  // the id of the one that makes its weights
+  Workload workload;
+  Preference preference;
 
   bool operator==(const Service&) const = default;
 };
@@ -157,6 +163,7 @@ struct DesiredState {
   std::array<std::uint8_t, kHashKeyBytes> hash_key{};
   std::map<std::string, std::shared_ptr<const Service>, std::less<>> services;
   std::map<std::string, GatewayPolicy, std::less<>> gateways;
+  std::map<std::string, WeightPolicy, std::less<>> policies;  // without the built-in ones
 };
 
 /// One accepted write: what it puts and what it deletes, all or nothing.
@@ -165,9 +172,14 @@ struct Change {
   std::vector<std::string> delete_services;
   std::vector<GatewayPolicy> put_gateways;
   std::vector<std::string> delete_gateways;
+  std::vector<WeightPolicy> put_policies{};
+  std::vector<std::string> delete_policies{};
 };
 
 /// `state` after `change`, one generation later. Deletions come first.
 [[nodiscard]] DesiredState apply(const DesiredState& state, const Change& change);
+
+/// Built in or of `state`; null when there is none of this id.
+[[nodiscard]] const WeightPolicy* find_policy(const DesiredState& state, std::string_view id);
 
 }  // namespace penstock

@@ -51,6 +51,8 @@ std::string is_vip_of(const IpAddr& address, const VipKey& key, const std::strin
          service;
 }
 
+std::string no_policy(const std::string& id) { return "there is no policy '" + id + "'"; }
+
 std::string overlaps(const VipKey& key, const VipKey& other, const std::string& service) {
   return "the range of " + key.text() + " overlaps " + other.port_text() + " of " + service;
 }
@@ -105,11 +107,28 @@ void check_services(std::span<const Service> services, Problems& problems) {
   }
 }
 
+void check_policies(std::span<const Service> services, const DesiredState& state, Problems& problems) {
+  for (std::size_t i = 0; i < services.size(); ++i) {
+    if (find_policy(state, services[i].policy) != nullptr) continue;
+    problems.push_back({at(i) + ".policy", no_policy(services[i].policy)});
+  }
+}
+
+std::vector<std::string> users_of_policy(const DesiredState& state, std::string_view policy) {
+  std::vector<std::string> out;
+  for (const auto& [id, service] : state.services) {
+    if (service->policy == policy) out.push_back(id);
+  }
+  return out;
+}
+
 Problems conflicts(const DesiredState& state, const Service& service) {
   Problems problems;
   if (!state.services.contains(service.id) && state.services.size() >= kMaxServices) {
     problems.push_back({"", "there are already " + std::to_string(kMaxServices) + " services"});
   }
+  if (find_policy(state, service.policy) == nullptr)
+    problems.push_back({"policy", no_policy(service.policy)});
   std::map<IpAddr, std::size_t> addresses;
   for (std::size_t i = 0; i < service.backends.size(); ++i) addresses.emplace(service.backends[i].address, i);
   std::set<std::size_t> reported;

@@ -11,6 +11,7 @@
 #include "controlplane/model/rules.h"
 #include "controlplane/model/service_names.h"
 #include "controlplane/model/service_rules.h"
+#include "controlplane/model/workload_document.h"
 #include "penstock/config/vip_prefix.h"
 
 namespace penstock {
@@ -128,6 +129,13 @@ SecondChance parse_second_chance(ObjectReader& reader) {
   return chance.value_or(SecondChance::kTcp);
 }
 
+/// Whether there is such a policy is rules.h.
+std::string parse_policy_id(ObjectReader& reader) {
+  std::string id = reader.text_or("policy", kStaticPolicy);
+  if (!is_valid_id(id.data(), id.size())) reader.complain("policy", "must be the id of a policy");
+  return id;
+}
+
 IdleTimeouts parse_idle_timeouts(ObjectReader& service, Problems& problems) {
   IdleTimeouts out;
   const json* value = service.member("idle_timeouts");
@@ -175,6 +183,9 @@ std::optional<Backend> parse_backend(const json& document, const std::string& pa
   out.id = reader.required_id();
   out.address = parse_address(reader, "address");
   out.weight = reader.number_or("weight", 0, kMaxWeight, out.weight);
+  if (reader.member("weight_override") != nullptr) {
+    out.weight_override = reader.required_number("weight_override", 0, kMaxWeight);
+  }
   parse_drain(reader, out);
   out.maintenance = reader.flag_or("maintenance", out.maintenance);
   if (reader.member("port") != nullptr) {
@@ -201,11 +212,13 @@ std::optional<Service> parse_service(const json& document, const std::string& pa
   out.table_size = reader.number_or("table_size", 0, kMaxTableSize, 0);
   out.idle_timeouts = parse_idle_timeouts(reader, problems);
   out.forwarding = parse_forwarding(reader, problems);
-  out.affinity = parse_affinity(reader, problems);
+  out.affinity = parse_affinity(reader, out.preference, problems);
   out.quic = parse_quic(reader, problems, before == nullptr ? kNone : before->quic);
   out.one_shot = reader.flag_or("one_shot", false);
   out.second_chance = parse_second_chance(reader);
   out.health = parse_health(reader, problems);
+  out.policy = parse_policy_id(reader);
+  out.workload = parse_workload(reader, problems);
   out.backends = parse_backends(reader, problems);
   reader.finish();
   // What stands in for a field that was refused would only raise more complaints.
@@ -236,7 +249,11 @@ std::optional<std::vector<Service>> parse_services(const json& document, Problem
   }
   // Indices in the rules' messages are those of `out`, which are the operator's only while nothing was left
   // out.
-  if (problems.size() == problems_before) check_services(out, problems);
+  if (problems.size() == problems_before) {
+    check_services(out, problems);
+    static const DesiredState kNothing;
+    check_policies(out, before == nullptr ? kNothing : *before, problems);
+  }
   if (problems.size() != problems_before) return std::nullopt;
   return out;
 }
@@ -255,6 +272,7 @@ json to_json(const Backend& backend) {
     out["drain_policy"] = name_of(backend.drain_policy);
   }
   if (backend.maintenance) out["maintenance"] = true;
+  if (backend.weight_override) out["weight_override"] = *backend.weight_override;
   return out;
 }
 
@@ -275,11 +293,15 @@ json to_json(const Service& service, Secrets secrets) {
                 {"udp_seconds", idle.udp_seconds}}},
               {"backends", std::move(backends)}};
   if (service.forwarding != Forwarding{}) out["forwarding"] = to_json(service.forwarding);
-  if (service.affinity != SourceAffinity{}) out["affinity"] = to_json(service.affinity);
+  if (service.affinity != SourceAffinity{} || service.preference != Preference{}) {
+    out["affinity"] = to_json(service.affinity, service.preference);
+  }
   if (!service.quic.empty()) out["quic"] = to_json(service.quic, secrets);
   if (service.one_shot) out["one_shot"] = true;
   if (service.second_chance != SecondChance::kTcp) out["second_chance"] = name_of(service.second_chance);
   if (service.health != Health{}) out["health"] = to_json(service.health);
+  if (service.policy != kStaticPolicy) out["policy"] = service.policy;
+  if (service.workload != Workload{}) out["workload"] = to_json(service.workload);
   return out;
 }
 

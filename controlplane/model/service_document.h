@@ -9,7 +9,9 @@
 // "quic_server_id" (hexadecimal); a drained one "drain_deadline" (RFC 3339) and "drain_policy", keep or
 // reset; "maintenance":true takes one out. "forwarding", "affinity" and "quic" are service_options.h;
 // "one_shot":true makes a UDP service do without flow entries; "second_chance" is tcp, off or tcp+udp;
-// "health" is health_document.h. What is left out has its default and is left out again.
+// "health" is health_document.h, "workload" and what of "affinity" concerns weights workload_document.h;
+// "policy" is the id of one (policy_document.h), and "weight_override" of a backend stands above what it
+// decides. What is left out has its default and is left out again.
 //
 // Parsing checks all that can be known from the one document; what depends on other services is rules.h.
 #pragma once
@@ -35,7 +37,7 @@ namespace penstock {
                                                    Problems& problems);
 
 /// {"services":[…]}: a whole set, also checked against itself (rules.h). An empty list is a valid set.
-/// `before` holds the services that it replaces.
+/// `before` holds the services that it replaces, and the policies that it may name.
 [[nodiscard]] std::optional<std::vector<Service>> parse_services(const nlohmann::json& document,
                                                                  Problems& problems,
                                                                  const DesiredState* before = nullptr);

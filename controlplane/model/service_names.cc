@@ -28,6 +28,14 @@ constexpr Named<DrainPolicy> kDrainPolicies[] = {{DrainPolicy::kKeep, "keep"},
                                                  {DrainPolicy::kReset, "reset"}};
 constexpr Named<BfdProfile> kBfdProfiles[] = {
     {BfdProfile::kDefault, ""}, {BfdProfile::kFast, "fast"}, {BfdProfile::kNormal, "normal"}};
+constexpr Named<WeightPolicyKind> kPolicyKinds[] = {
+    {WeightPolicyKind::kStatic, "static"},   {WeightPolicyKind::kLeastLoad, "least-load"},
+    {WeightPolicyKind::kLatency, "latency"}, {WeightPolicyKind::kCost, "cost"},
+    {WeightPolicyKind::kEnergy, "energy"},   {WeightPolicyKind::kCustom, "custom"}};
+constexpr Named<WorkloadClass> kWorkloadClasses[] = {{WorkloadClass::kAuto, "auto"},
+                                                     {WorkloadClass::kLatencySensitive, "latency-sensitive"},
+                                                     {WorkloadClass::kThroughput, "throughput"},
+                                                     {WorkloadClass::kBatch, "batch"}};
 
 template <class Value, std::size_t n>
 std::string_view name_in(const Named<Value> (&all)[n], Value value) {
@@ -81,6 +89,16 @@ std::optional<DrainPolicy> drain_policy_named(std::string_view name) {
 
 std::string_view name_of(BfdProfile profile) { return name_in(kBfdProfiles, profile); }
 std::optional<BfdProfile> bfd_profile_named(std::string_view name) { return value_in(kBfdProfiles, name); }
+
+std::string_view name_of(WeightPolicyKind kind) { return name_in(kPolicyKinds, kind); }
+std::optional<WeightPolicyKind> policy_kind_named(std::string_view name) {
+  return value_in(kPolicyKinds, name);
+}
+
+std::string_view name_of(WorkloadClass work) { return name_in(kWorkloadClasses, work); }
+std::optional<WorkloadClass> workload_class_named(std::string_view name) {
+  return value_in(kWorkloadClasses, name);
+}
 
 std::optional<std::uint8_t> protocol_named(std::string_view name) {
   if (name == "tcp") return kProtoTcp;

@@ -34,6 +34,12 @@ inline constexpr const char* kProtocolNames = "tcp, udp, sctp or any";
 /// "", "fast", "normal"
 [[nodiscard]] std::string_view name_of(BfdProfile profile);
 [[nodiscard]] std::optional<BfdProfile> bfd_profile_named(std::string_view name);
+/// "static", "least-load", "latency", "cost", "energy", "custom"
+[[nodiscard]] std::string_view name_of(WeightPolicyKind kind);
+[[nodiscard]] std::optional<WeightPolicyKind> policy_kind_named(std::string_view name);
+/// "auto", "latency-sensitive", "throughput", "batch"
+[[nodiscard]] std::string_view name_of(WorkloadClass work);
+[[nodiscard]] std::optional<WorkloadClass> workload_class_named(std::string_view name);
 /// Its inverse is VipKey::protocol_text().
 [[nodiscard]] std::optional<std::uint8_t> protocol_named(std::string_view name);
 

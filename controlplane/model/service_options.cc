@@ -6,6 +6,7 @@
 #include <string>
 
 #include "controlplane/model/service_names.h"
+#include "controlplane/model/workload_document.h"
 
 namespace penstock {
 namespace {
@@ -79,13 +80,14 @@ Forwarding parse_forwarding(ObjectReader& service, Problems& problems) {
   return out;
 }
 
-SourceAffinity parse_affinity(ObjectReader& service, Problems& problems) {
+SourceAffinity parse_affinity(ObjectReader& service, Preference& preference, Problems& problems) {
   SourceAffinity out;
   const json* value = service.member("affinity");
   if (value == nullptr) return out;
   ObjectReader reader(*value, service.path("affinity"), problems);
   out.ipv4_prefix = static_cast<std::uint8_t>(reader.number_or("ipv4_prefix", 0, 32, 0));
   out.ipv6_prefix = static_cast<std::uint8_t>(reader.number_or("ipv6_prefix", 0, 128, 0));
+  preference = parse_preference(reader, problems);
   reader.finish();
   return out;
 }
@@ -119,10 +121,11 @@ json to_json(const Forwarding& forwarding) {
   return out;
 }
 
-json to_json(const SourceAffinity& affinity) {
+json to_json(const SourceAffinity& affinity, const Preference& preference) {
   json out = json::object();
   if (affinity.ipv4_prefix != 0) out["ipv4_prefix"] = affinity.ipv4_prefix;
   if (affinity.ipv6_prefix != 0) out["ipv6_prefix"] = affinity.ipv6_prefix;
+  add_to_json(out, preference);
   return out;
 }
 

@@ -15,9 +15,11 @@
 
 namespace penstock {
 
-/// Each reads one member of `service`, or gives the default when it is missing.
+/// Each reads one member of `service`, or gives the default when it is missing. "affinity" also holds what
+/// workload_document.h reads into `preference`.
 [[nodiscard]] Forwarding parse_forwarding(ObjectReader& service, Problems& problems);
-[[nodiscard]] SourceAffinity parse_affinity(ObjectReader& service, Problems& problems);
+[[nodiscard]] SourceAffinity parse_affinity(ObjectReader& service, Preference& preference,
+                                            Problems& problems);
 /// A key is 32 hexadecimal digits, or the fingerprint of one of the keys in `known`, which then stays.
 [[nodiscard]] std::vector<QuicConfig> parse_quic(ObjectReader& service, Problems& problems,
                                                  const std::vector<QuicConfig>& known);
@@ -27,7 +29,7 @@ enum class Secrets : std::uint8_t { kHidden, kWritten };
 
 /// Only what differs from the default.
 [[nodiscard]] nlohmann::json to_json(const Forwarding& forwarding);
-[[nodiscard]] nlohmann::json to_json(const SourceAffinity& affinity);
+[[nodiscard]] nlohmann::json to_json(const SourceAffinity& affinity, const Preference& preference);
 [[nodiscard]] nlohmann::json to_json(const std::vector<QuicConfig>& quic, Secrets secrets);
 
 }  // namespace penstock

@@ -56,7 +56,21 @@ Status create_first_schema(sqlite3* db, const std::string& path) {
   return insert->bind(1, static_cast<std::int64_t>(epoch == 0 ? 1 : epoch)).bind_blob(2, key).run();
 }
 
-constexpr std::array<Migration, 1> kMigrations = {create_first_schema};
+/// A CHECK cannot be changed in place (https://www.sqlite.org/lang_altertable.html#otheralter).
+Status admit_policies(sqlite3* db, const std::string& path) {
+  return execute(db, path, R"sql(
+    CREATE TABLE document_with_policies(
+      kind TEXT NOT NULL CHECK(kind IN ('service', 'gateway', 'policy')),
+      id TEXT NOT NULL,
+      body TEXT NOT NULL,
+      PRIMARY KEY(kind, id)) WITHOUT ROWID;
+    INSERT INTO document_with_policies SELECT kind, id, body FROM document;
+    DROP TABLE document;
+    ALTER TABLE document_with_policies RENAME TO document;
+  )sql");
+}
+
+constexpr std::array<Migration, 2> kMigrations = {create_first_schema, admit_policies};
 
 /// The schema's version; 0 for a file without tables. Only reads.
 Result<std::int64_t> version_of(sqlite3* db, const std::string& path) {

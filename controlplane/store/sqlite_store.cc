@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "controlplane/model/gateway_document.h"
+#include "controlplane/model/policy_document.h"
 #include "controlplane/model/rules.h"
 #include "controlplane/model/service_document.h"
 #include "controlplane/model/strict_json.h"
@@ -127,6 +128,7 @@ Status SqliteStore::read_services(DesiredState& state) {
   if (!read) return read;
   Problems problems;
   check_services(services, problems);
+  check_policies(services, state, problems);
   if (!problems.empty()) {
     return internal_error("store '" + path_ + "' holds services that contradict each other (" +
                           text(problems) + "): restore a copy");
@@ -146,6 +148,14 @@ Status SqliteStore::read_gateways(DesiredState& state) {
                         [&](GatewayPolicy gateway) { state.gateways.emplace(gateway.id, gateway); });
 }
 
+Status SqliteStore::read_policies(DesiredState& state) {
+  const auto parse = [](const nlohmann::json& json, Problems& problems) {
+    return parse_policy(json, "", problems);
+  };
+  return read_documents(db_.get(), path_, "policy", parse,
+                        [&](WeightPolicy policy) { state.policies.emplace(policy.id, policy); });
+}
+
 Result<DesiredState> SqliteStore::load() {
   DesiredState state;
   auto numbers =
@@ -160,6 +170,9 @@ Result<DesiredState> SqliteStore::load() {
   state.epoch = static_cast<std::uint64_t>(numbers->number(0));
   state.generation = static_cast<std::uint64_t>(numbers->number(1));
   std::copy(hash_key.begin(), hash_key.end(), state.hash_key.begin());
+  // Services name policies.
+  const Status policies = read_policies(state);
+  if (!policies) return policies.error();
   const Status services = read_services(state);
   if (!services) return services.error();
   const Status gateways = read_gateways(state);
@@ -197,6 +210,12 @@ Status SqliteStore::write_documents(const Change& change) {
   }
   for (const GatewayPolicy& gateway : change.put_gateways) {
     if (Status done = put("gateway", gateway.id, to_stored_json(gateway).dump()); !done) return done;
+  }
+  for (const std::string& id : change.delete_policies) {
+    if (Status done = erase("policy", id); !done) return done;
+  }
+  for (const WeightPolicy& policy : change.put_policies) {
+    if (Status done = put("policy", policy.id, to_json(policy).dump()); !done) return done;
   }
   return Ok{};
 }

@@ -42,6 +42,7 @@ class SqliteStore final : public Store {
   Status write_documents(const Change& change);
   Status read_services(DesiredState& state);
   Status read_gateways(DesiredState& state);
+  Status read_policies(DesiredState& state);
 
   FileLock lock_;  // outlives db_
   sqlite::Database db_;

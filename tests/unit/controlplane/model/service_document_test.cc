@@ -63,9 +63,10 @@ TEST_P(BadService, IsRefusedNamingTheField) {
 
 constexpr const char* kIdRule = "must be 1–63 characters a–z, 0–9 and inner hyphens";
 constexpr const char* kServiceKeys =
-    "unknown key (known: affinity, backends, encap, forwarding, health, id, idle_timeouts, one_shot, port, "
+    "unknown key (known: affinity, backends, encap, forwarding, health, id, idle_timeouts, one_shot, policy, "
+    "port, "
     "protocol, "
-    "quic, second_chance, table_size, vip)";
+    "quic, second_chance, table_size, vip, workload)";
 constexpr const char* kPortTextRule =
     "must be 1–65535, a range such as \"8000-8999\", or \"*\" for every port";
 constexpr const char* kEncapRule = "must be gue, ipip, gre, vxlan, l2dsr or nat";

@@ -266,7 +266,7 @@ TEST_F(SqliteStoreTest, ANewerSchemaIsRefused) {
   const auto store = SqliteStore::open(path_);
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code, ErrorCode::kInvalidArgument);
-  EXPECT_THAT(store.error().message, HasSubstr("has schema 99, this Penstock knows up to 1"));
+  EXPECT_THAT(store.error().message, HasSubstr("has schema 99, this Penstock knows up to 2"));
 }
 
 TEST_F(SqliteStoreTest, AFileDamagedInTheMiddleIsRefused) {
@@ -320,6 +320,67 @@ TEST_F(SqliteStoreTest, AQuicKeyIsKept) {
   const auto state = open()->load();
   ASSERT_TRUE(state) << state.error().text();
   EXPECT_EQ(*state->services.at("web"), service);
+}
+
+TEST_F(SqliteStoreTest, WeightPoliciesAreThereAfterReopeningAndWhatNamesThem) {
+  const WeightPolicy thrifty{.id = "thrifty",
+                             .kind = WeightPolicyKind::kCustom,
+                             .coefficients = {0.1, 1, 2, 0},
+                             .max_share = 0.5,
+                             .min_awake = 2};
+  Change change = put("web", 80);
+  Service service = *change.put_services[0];
+  service.policy = "thrifty";
+  service.workload = {WorkloadClass::kBatch, 2, 50};
+  service.preference = {"a", true, {{"disk", "nvme"}}};
+  service.backends[0].weight_override = 0;
+  change.put_services = {std::make_shared<const Service>(service)};
+  change.put_policies = {thrifty, {.id = "night", .kind = WeightPolicyKind::kEnergy}};
+  ASSERT_TRUE(open()->commit(0, change));
+  Change gone;
+  gone.delete_policies = {"night"};
+  ASSERT_TRUE(open()->commit(1, gone));
+  const auto state = open()->load();
+  ASSERT_TRUE(state) << state.error().text();
+  EXPECT_EQ(state->policies, (decltype(state->policies){{"thrifty", thrifty}}));
+  EXPECT_EQ(*state->services.at("web"), service);
+}
+
+TEST_F(SqliteStoreTest, AServiceWhosePolicyIsGoneIsRefused) {
+  Change change = put("web", 80);
+  Service service = *change.put_services[0];
+  service.policy = "thrifty";
+  change.put_services = {std::make_shared<const Service>(service)};
+  ASSERT_TRUE(open()->commit(0, change));
+  const auto state = open()->load();
+  ASSERT_FALSE(state);
+  EXPECT_THAT(state.error().message, HasSubstr("services[0].policy: there is no policy 'thrifty'"));
+}
+
+TEST_F(SqliteStoreTest, AStoreOfTheFirstSchemaKeepsAllItHasAndTakesPolicies) {
+  Change change = put("web", 80, 7);
+  change.put_gateways = {{"gw1", false}};
+  ASSERT_TRUE(open()->commit(0, change));
+  sql(R"(CREATE TABLE first(
+           kind TEXT NOT NULL CHECK(kind IN ('service', 'gateway')),
+           id TEXT NOT NULL,
+           body TEXT NOT NULL,
+           PRIMARY KEY(kind, id)) WITHOUT ROWID;
+         INSERT INTO first SELECT * FROM document;
+         DROP TABLE document;
+         ALTER TABLE first RENAME TO document;
+         UPDATE schema_version SET version = 1;)");
+  const auto store = open();
+  const auto before = store->load();
+  ASSERT_TRUE(before) << before.error().text();
+  EXPECT_EQ(before->generation, 1u);
+  EXPECT_EQ(*before->services.at("web"), *change.put_services[0]);
+  EXPECT_EQ(before->services.at("web")->policy, "static");
+  EXPECT_FALSE(before->gateways.at("gw1").announce);
+  Change more;
+  more.put_policies = {{.id = "night", .kind = WeightPolicyKind::kEnergy}};
+  ASSERT_EQ(*store->commit(1, more), 2u);
+  EXPECT_TRUE(store->load()->policies.contains("night"));
 }
 
 TEST_F(SqliteStoreTest, AnEditedDocumentIsRefusedWithItsField) {
