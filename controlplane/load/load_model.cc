@@ -277,6 +277,7 @@ UnitCost LoadModel::cost(PlacementIndex placement) const {
     for (std::size_t u = 0; u < kTrafficUnits; ++u) {
       cost.per_flow_rate[k] += units[u] * costs(static_cast<Eigen::Index>(u), static_cast<Eigen::Index>(k));
     }
+    cost.per_flow_rate[k] = std::max(0.0, cost.per_flow_rate[k]);
   }
   cost.confidence = estimate.confidence(of->slot, mix);
   return cost;

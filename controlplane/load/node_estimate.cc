@@ -16,7 +16,6 @@ constexpr double kDeviationGain = 0.05;  // of the mean absolute innovation
 constexpr double kLeastDeviation = 1e-4;
 constexpr double kLeastVariance = 1e-12;  // rounding must not make a variance negative
 constexpr double kKnownPriorError = 0.5;  // relative: nodes of one fleet differ by about this much
-constexpr int kProjections = 4;           // coefficients of one dimension that a report may hold at 0
 constexpr std::uint64_t kSymmetriseEvery = 32;
 
 }  // namespace
@@ -214,21 +213,21 @@ bool NodeEstimate::innovate(const PerDimension& utilization, double prediction_v
   return changed;
 }
 
-/// Onto >= 0. A coefficient that is raised to 0 takes the others with it as the covariance says (the nearest
-/// point in its metric): cut by itself, it would spoil the prediction that the three collinear units make
-/// well together, and the next innovations would drive them apart.
-void NodeEstimate::project() {
-  for (Eigen::Index k = 0; k < static_cast<Eigen::Index>(kDimensions); ++k) {
-    auto column = estimate_.col(k);
-    for (int pass = 0; pass < kProjections; ++pass) {
-      Eigen::Index lowest = 0;
-      const double least = column.minCoeff(&lowest);
-      if (least >= 0) break;
-      column -= covariance_.col(lowest) * (least / covariance_(lowest, lowest));
-      column[lowest] = 0;
-    }
-    column = column.cwiseMax(0.0).cwiseMin(settings_.most_utilization);
+/// Teaches one dimension, and projects on >= 0: the lowest coefficient, if negative, is raised to 0 and takes
+/// the others with it as the covariance says (the nearest point in its metric). Cut by itself, it would spoil
+/// the prediction that the three collinear units make well together, and the next innovations would drive
+/// them apart. One a report is enough, for what else is below 0 meanwhile is noise that the sum over a mix
+/// cancels.
+void NodeEstimate::correct(Eigen::Index k, double scale) {
+  auto column = estimate_.col(k);
+  column += gain_ * (innovation_[k] * scale);
+  if (column.minCoeff() < 0) {
+    Eigen::Index lowest = 0;
+    const double least = column.minCoeff(&lowest);
+    column -= covariance_.col(lowest) * (least / covariance_(lowest, lowest));
+    column[lowest] = 0;
   }
+  column = column.cwiseMax(-settings_.most_utilization).cwiseMin(settings_.most_utilization);
 }
 
 void NodeEstimate::reopen() {
@@ -249,11 +248,10 @@ void NodeEstimate::learn(std::span<const Traffic> traffic, const PerDimension& u
   const double prediction_variance = std::max(0.0, x_.dot(gain_));
   const bool changed = innovate(utilization, prediction_variance);
   const double scale = 1 / (settings_.noise * settings_.noise / counts + prediction_variance);
-  for (Eigen::Index i = 0; i < estimate_.rows(); ++i) {  // row by row: Eigen's outer product would allocate
-    estimate_.row(i) += innovation_ * (gain_[i] * scale);
-  }
   for (Eigen::Index j = 0; j < covariance_.cols(); ++j) covariance_.col(j) -= gain_ * (gain_[j] * scale);
-  project();
+  for (std::size_t k = 0; k < kDimensions; ++k) {  // one by one: Eigen's outer product would allocate
+    if (!std::isnan(utilization[k])) correct(static_cast<Eigen::Index>(k), scale);
+  }
   if (changed) reopen();
   ++reports_;
   bound();
@@ -296,7 +294,7 @@ double NodeEstimate::confidence(std::size_t placement, const Traffic& mix) const
 PerDimension NodeEstimate::background() const {
   PerDimension background{};
   for (std::size_t k = 0; k < kDimensions; ++k) {
-    if (measured(k)) background[k] = estimate_(0, static_cast<Eigen::Index>(k));
+    if (measured(k)) background[k] = std::max(0.0, estimate_(0, static_cast<Eigen::Index>(k)));
   }
   return background;
 }

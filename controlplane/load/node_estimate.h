@@ -18,7 +18,7 @@
 // - Innovations are cut at `outlier` deviations (Huber), traffic above `leverage` times the usual counts
 // less: a lie
 //   of any size moves the estimate by a bounded amount.
-// - Costs and background are projected on >= 0.
+// - Costs and background are projected on >= 0, one coefficient a report and dimension.
 // Not thread-safe. Allocates in add and remove only.
 #pragma once
 
@@ -57,7 +57,8 @@ class NodeEstimate {
   /// traffic: one per placement, finite and >= 0. utilization: NaN or within range.
   void learn(std::span<const Traffic> traffic, const PerDimension& utilization);
 
-  /// In the caller's units. Dimensions that the node has never measured are 0 once it has measured any.
+  /// In the caller's units; single ones may be below 0 by noise, which the sum over a mix cancels. Dimensions
+  /// that the node has never measured are 0 once it has measured any.
   [[nodiscard]] UnitCosts costs(std::size_t placement) const;
   /// 0–1: how far the standard deviation of what `mix` costs is below the prior's.
   [[nodiscard]] double confidence(std::size_t placement, const Traffic& mix) const;
@@ -87,7 +88,7 @@ class NodeEstimate {
   void forget();
   void bound();
   bool innovate(const PerDimension& utilization, double prediction_variance);
-  void project();
+  void correct(Eigen::Index dimension, double scale);
   void reopen();
   [[nodiscard]] double prior_variance(Eigen::Index row) const;
 
