@@ -141,3 +141,21 @@ function(penstock_bpf name source)
   target_include_directories(${name}_skel SYSTEM INTERFACE ${dir})
   target_link_libraries(${name}_skel INTERFACE PkgConfig::libbpf)
 endfunction()
+
+# Asio's and Beast's own code, compiled once for all that link it: as headers alone it costs each file that sees them as
+# much again as it takes without.
+function(penstock_need_asio)
+  if(TARGET penstock_asio)
+    return()
+  endif()
+  file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/asio.cc CONTENT
+       "#include <boost/asio/impl/src.hpp>\n#include <boost/asio/ssl/impl/src.hpp>\n#include <boost/beast/src.hpp>\n")
+  add_library(penstock_asio STATIC ${CMAKE_BINARY_DIR}/asio.cc)
+  target_link_libraries(penstock_asio PUBLIC Boost::headers OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+  target_compile_definitions(penstock_asio PUBLIC BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION)
+  # Asio's memory fences are unknown to ThreadSanitizer (-Wtsan), and needless with an io_context of one thread.
+  if(PENSTOCK_SANITIZE MATCHES thread)
+    target_compile_definitions(penstock_asio PUBLIC BOOST_ASIO_DISABLE_FENCED_BLOCK)
+  endif()
+  penstock_compile_options(penstock_asio)
+endfunction()
