@@ -10,7 +10,8 @@ targets=()
 if [[ $# -gt 0 ]]; then targets=(--target "$@"); fi
 # A machine that builds once has an empty cache, and ccache none of what precompiled headers went into.
 if [[ ${CI:-} == true ]]; then
-  options+=(-DPENSTOCK_WERROR=ON -DPENSTOCK_PCH=ON)
+  # Nobody debugs what it builds: lines for a backtrace are enough.
+  options+=(-DPENSTOCK_WERROR=ON -DPENSTOCK_PCH=ON "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O2 -g1 -DNDEBUG")
 elif command -v ccache >/dev/null; then
   options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 fi

@@ -71,7 +71,7 @@ function(penstock_test name)
     set(ARG_LABELS unit)
   endif()
   if(PENSTOCK_SANITIZED_ELSEWHERE AND ARG_LABELS STREQUAL "unit"
-     AND NOT CMAKE_CURRENT_SOURCE_DIR MATCHES "/tests/(unit/dataplane|conformance)")
+     AND NOT CMAKE_CURRENT_SOURCE_DIR MATCHES "/tests/(unit/dataplane/(hash|flow|pipeline|nat|fragment|quic)|conformance)")
     add_executable(${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
     set(left_out TRUE)
   else()
