@@ -1,16 +1,10 @@
-// What a run of the simulator costs: wall time, time per flow and per event, for each policy asked for.
-//
-//   simulator_bench [--nodes N] [--flows N] [--policy NAME ...]
-//
-// Nodes of three sizes at 70 % load, bounded Pareto sizes, 100 ms telemetry; policies that choose per flow
-// over all nodes cost O(nodes) a flow.
-#include <CLI/CLI.hpp>
-#include <cstdio>
+// What a run of the simulator costs: 1,000 nodes of three sizes at 70 % load, 10 million flows of bounded
+// Pareto sizes, four gateways, 100 ms telemetry. --quick: a tenth of both.
 #include <string>
-#include <vector>
 
 #include "controlplane/simulation/policies/catalogue.h"
 #include "controlplane/simulation/simulator.h"
+#include "perf/micro/report/figures.h"
 
 namespace {
 
@@ -40,29 +34,20 @@ Scenario fleet(std::size_t nodes, double flows) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("What a run of the simulator costs");
-  std::size_t nodes = 1000;
-  double flows = 10e6;
-  std::vector<std::string> policies{"static", "two-choices", "orca-wrr"};
-  app.add_option("--nodes", nodes, "nodes of the fleet");
-  app.add_option("--flows", flows, "flows of the run, about");
-  app.add_option("--policy", policies, "policies, one run each");
-  CLI11_PARSE(app, argc, argv);
-
-  const Scenario scenario = fleet(nodes, flows);
-  std::printf("%-18s %10s %10s %8s %9s %9s %9s\n", "policy", "flows", "events", "wall s", "us/flow",
-              "ns/event", "p99 ms");
-  for (const std::string& name : policies) {
+  using penstock::perf::Samples;
+  const penstock::perf::BenchOptions options = penstock::perf::bench_options_or_exit(argc, argv);
+  const double flows = options.quick ? 1e6 : 10e6;
+  const Scenario scenario = fleet(options.quick ? 100 : 1000, flows);
+  penstock::perf::Figures figures("simulator");
+  for (const char* name : {"static", "two-choices", "orca-wrr"}) {
     const auto policy = make_policy(name);
-    if (!policy) {
-      std::fprintf(stderr, "simulator_bench: no policy %s\n", name.c_str());
-      return 2;
-    }
-    const RunResult r = run(scenario, *policy);
-    std::printf("%-18s %10llu %10llu %8.2f %9.3f %9.1f %9.1f\n", name.c_str(),
-                static_cast<unsigned long long>(r.flows), static_cast<unsigned long long>(r.events),
-                r.wall_seconds, r.wall_seconds * 1e6 / static_cast<double>(r.flows),
-                r.wall_seconds * 1e9 / static_cast<double>(r.events), r.latency.quantile(0.99) * 1e3);
+    const RunResult result = run(scenario, *policy);
+    const std::string prefix = std::string("simulator.") + name;
+    figures.add(prefix + ".wall", Samples({result.wall_seconds}), "s", penstock::perf::at_most(120));
+    figures.add(prefix + ".flow", Samples({result.wall_seconds * 1e6 / static_cast<double>(result.flows)}),
+                "us");
+    figures.add(prefix + ".event", Samples({result.wall_seconds * 1e9 / static_cast<double>(result.events)}),
+                "ns");
   }
-  return 0;
+  return figures.finish(options);
 }
