@@ -1,0 +1,44 @@
+// The fast loop (DESIGN section 5) over any policy that sets weights: a new flow whose primary is hot goes to
+// its alternate if that is less so (dataplane/pipeline/new_flow.h); four of 256 stay with a late one, so that
+// it is heard when it is quick again. Weights are the other policy's; so is everything that is not said here.
+#pragma once
+
+#include <vector>
+
+#include "controlplane/simulation/policies/heat.h"
+#include "controlplane/simulation/policy.h"
+
+namespace penstock::simulation {
+
+class HotCold final : public Policy {
+ public:
+  struct Settings {
+    double least_late = 0.02;  // seconds; no response below it is late
+    double late_factor = 2;    // late is above this times what is usual in the fleet
+    double memory = 0.002;     // of a probe's latency in what is usual
+  };
+  /// `weights` must outlive this, and must place flows by hash.
+  HotCold(Policy& weights, Settings settings) : weights_(weights), settings_(settings) {}
+  explicit HotCold(Policy& weights) : HotCold(weights, Settings{}) {}
+
+  [[nodiscard]] std::string name() const override { return weights_.name() + "+hot-cold"; }
+  void start(const View& view) override;
+  [[nodiscard]] double period() const override { return weights_.period(); }
+  [[nodiscard]] bool wants_reports() const override { return weights_.wants_reports(); }
+  [[nodiscard]] bool wants_probes() const override { return true; }
+  void on_report(const load::NodeReport& report, double now) override { weights_.on_report(report, now); }
+  void on_probe(const ProbeReply& reply, double now) override;
+  void step(double now, Actions& actions) override { weights_.step(now, actions); }
+  [[nodiscard]] PlacementIndex choose(const NewFlow& flow, const View& view) override;
+  void on_end(PlacementIndex placement, std::uint32_t gateway, double now, double latency_seconds) override {
+    weights_.on_end(placement, gateway, now, latency_seconds);
+  }
+
+ private:
+  Policy& weights_;
+  Settings settings_;
+  double usual_ = 0;        // latency in the fleet, smoothed, seconds; 0: none yet
+  std::vector<Heat> heat_;  // per node
+};
+
+}  // namespace penstock::simulation
