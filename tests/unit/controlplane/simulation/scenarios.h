@@ -10,7 +10,7 @@ namespace penstock::simulation {
 
 /// Sanitizers make a run ten times slower: fewer flows there, and more tolerance for it.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr double kFlowShare = 0.03, kTolerance = 0.12;
+inline constexpr double kFlowShare = 0.2, kTolerance = 0.12;
 #else
 inline constexpr double kFlowShare = 1, kTolerance = 0.02;
 #endif
