@@ -17,6 +17,7 @@ _LIMIT_SECONDS = 30
 
 def wait_for_all(out: frozenset[str] = frozenset()) -> float:
     """Waits until every backend but those in `out` takes all of its new flows, at every gateway."""
+    _wait_for_reports()  # who fell a moment ago still counts as whole in the reports of before
     waiting = ["?"]
 
     def whole() -> bool:

@@ -80,6 +80,7 @@ def controlplane_death(run: Run) -> None:
     processes.start_controlplane()
     called = time.monotonic()
     processes.wait_for_sessions()
+    processes.wait_for_generation()  # what a new session is told first is not the change that is timed
     run.event(f"control plane back, all sessions after {time.monotonic() - called:.1f} s")
     run.change_weight("be1", 6, _OBSERVED_SECONDS)
 
