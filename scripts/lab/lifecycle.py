@@ -12,7 +12,7 @@ from typing import Iterator
 from . import backends, certificates, host_setup, network, processes, rest, routing, topology
 from .analysis import failed
 from .client import Client
-from .system import LOGS, RUN, LabError, ended, kill_namespace, pid_of, say, wait_until
+from .system import LOGS, RUN, LabError, ended, kill_namespace, namespace_pids, pid_of, say, wait_until
 from .topology import BACKENDS, GATEWAYS, SERVICES
 
 _LOCK = Path("/run/penstock-lab.lock")
@@ -128,7 +128,9 @@ def rest_of_a_lab() -> bool:
 
 
 def is_up() -> bool:
-    return _READY.exists() and len(network.existing()) == len(topology.NAMESPACES)
+    """Whether a lab can be used. One whose processes were all killed with their session is only a rest to clear."""
+    return (_READY.exists() and set(topology.NAMESPACES) <= set(network.existing())
+            and any(namespace_pids(ns) for ns in topology.NAMESPACES))
 
 
 def require_up() -> None:

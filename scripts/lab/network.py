@@ -1,6 +1,7 @@
 """Namespaces and links. The veth settings are what XDP and AF_XDP need; each has its reason beside it."""
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from . import topology
@@ -8,6 +9,8 @@ from .system import RUN, run
 from .topology import BACKENDS, CLIENT, GATEWAYS, HOSTS, JOINING, PREFIX, ROUTER, Host
 
 _ROUTER_NS = PREFIX + ROUTER
+# Namespaces of labs, those of another version included: it may have had more hosts.
+_OWN = re.compile(re.escape(PREFIX) + r"(client|router|ctl|gw\d+|be\d+)")
 # The kernel's own shortest retransmission timeout, 200 ms, would hide every outage that is shorter.
 _RTO_MIN = "50ms"
 VIP_ROUTE_PROTOCOL = 99
@@ -137,8 +140,8 @@ def gateway_next_hops(vip: str) -> list[str]:
 
 def existing() -> list[str]:
     out = run(["ip", "netns", "list"], check=False)
-    present = {line.split()[0] for line in out.splitlines() if line.strip()}
-    return [ns for ns in topology.NAMESPACES if ns in present]
+    present = [line.split()[0] for line in out.splitlines() if line.strip()]
+    return sorted(ns for ns in present if _OWN.fullmatch(ns))
 
 
 def destroy() -> None:

@@ -3,6 +3,7 @@
 
 Run with the name of one test class as argument; ctest does so, see CMakeLists.txt.
 """
+import contextlib
 import json
 import os
 import signal
@@ -42,6 +43,11 @@ def traces() -> dict[str, object]:
     }
 
 
+def processes_of_the_lab() -> list[int]:
+    return [int(pid) for ns in traces()["namespaces"] for pid in
+            subprocess.run(["ip", "netns", "pids", ns], capture_output=True, text=True).stdout.split()]
+
+
 def lab(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess:
     return subprocess.run([LAB, *arguments], capture_output=True, text=True, timeout=timeout)
 
@@ -50,8 +56,10 @@ class LeavesNothing(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
+        self.assertEqual(lab("status").returncode, 69, "another lab is up: scripts/lab.sh down")
+        lab("down")  # what an interrupted run may have left
         self.before = traces()
-        self.assertEqual(self.before["namespaces"], [], "another lab is up: scripts/lab.sh down")
+        self.assertEqual(self.before["namespaces"], [])
 
     def test_the_demo_holds_and_leaves_nothing(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -74,6 +82,18 @@ class LeavesNothing(unittest.TestCase):
         starting.wait()
         starting.stdout.close()
         self.assertNotEqual(traces(), self.before)
+        self.assertEqual(lab("down").returncode, 0)
+        self.assertEqual(traces(), self.before)
+
+    def test_a_lab_whose_processes_died_with_their_session_is_no_lab(self):
+        self.assertEqual(lab("up").returncode, 0)
+        self.assertTrue(processes_of_the_lab())
+        while left := processes_of_the_lab():  # until the kernel has ended them all
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        # Same answer as without any lab; the next one clears it, as `up` does.
+        self.assertEqual(lab("status").returncode, 69)
         self.assertEqual(lab("down").returncode, 0)
         self.assertEqual(traces(), self.before)
 
