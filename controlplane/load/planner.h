@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -99,7 +100,7 @@ struct ServicePlan {
 };
 
 struct Plan {
-  std::uint64_t generation = 0;           // rises exactly when a weight changed
+  std::uint64_t generation = 0;           // rises exactly when a weight changed or a fleet was configured
   std::vector<ServicePlan> services;      // by ServiceIndex
   std::vector<Explanation> explanations;  // by PlacementIndex
   double objective_value = 0;             // the solver's, of all services together
@@ -107,9 +108,12 @@ struct Plan {
   bool feasible = true;                   // false: capacities cannot hold the demand
 };
 
+/// Answers for every placement of the input, as solver.h says; no exceptions.
+using Solve = std::function<SolverResult(const SolverInput&)>;
+
 class Planner {
  public:
-  explicit Planner(PlannerSettings settings = {});
+  Planner(PlannerSettings settings, Solve solve);
   ~Planner();
   Planner(const Planner&) = delete;
   Planner& operator=(const Planner&) = delete;
