@@ -10,6 +10,7 @@
 #include "controlplane/stream/health_feed.h"
 #include "controlplane/stream/publisher.h"
 #include "controlplane/stream/sessions.h"
+#include "controlplane/stream/weight_board.h"
 #include "penstock/process/tls.h"
 #include "penstock/proto/gateway.grpc.pb.h"
 #include "penstock/proto/node.grpc.pb.h"
@@ -67,6 +68,7 @@ void set_limits(grpc::ServerBuilder& builder) {
 struct Streams::Parts {
   GatewayTable gateways;
   NodeTable nodes;
+  WeightBoard weights;
   Publisher publisher{gateways, nodes};
   HealthFeed health{gateways, nodes, publisher};
   GatewayService gateway_service{gateways, publisher};
@@ -111,6 +113,8 @@ void Streams::publish(DesiredSnapshot state) {
 }
 
 std::shared_ptr<const HealthSnapshot> Streams::health() const { return parts_->health.now(); }
+
+const WeightBoard& Streams::weights() const { return parts_->weights; }
 
 std::vector<ObservedGateway> Streams::gateways() const { return parts_->gateways.all(); }
 

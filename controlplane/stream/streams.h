@@ -16,6 +16,7 @@
 namespace penstock {
 
 struct TlsFiles;
+class WeightBoard;
 
 /// Any thread may call any member.
 class Streams {
@@ -39,6 +40,9 @@ class Streams {
 
   /// What the fleet knows of backends and nodes, at most 250 ms old. Never null.
   [[nodiscard]] std::shared_ptr<const HealthSnapshot> health() const;
+
+  /// What the weight loop thinks and thought; any thread may look.
+  [[nodiscard]] const WeightBoard& weights() const;
 
   /// Forgets what was observed of a gateway that is not connected; it is no peer of the others any more.
   void forget_gateway(std::string_view id);
