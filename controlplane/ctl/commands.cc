@@ -143,7 +143,9 @@ Status Commands::set_service(const std::string& id, const ServiceFlags& flags) {
 Status Commands::set_backend(const std::string& text, const BackendFlags& flags) {
   auto names = service_and_backend(text);
   if (!names) return names.error();
-  const Json change = to_json(flags);
+  auto given = to_json(flags);
+  if (!given) return given.error();
+  const Json& change = *given;
   if (change.empty()) return invalid("", "nothing to set; see penstockctl set backend --help");
   const RestClient::Path path{"services", names->first, "backends", names->second};
   auto written = rest_.patch(path, change);
@@ -170,6 +172,7 @@ Status Commands::set_gateway(const std::string& id, const GatewayFlags& flags) {
 }
 
 Result<RestClient::Path> Commands::path_of(const std::string& kind, const std::string& id) const {
+  if (kind == "policy") return RestClient::Path{"policies", id};
   if (kind != "backend") return RestClient::Path{kind + "s", id};
   auto names = service_and_backend(id);
   if (!names) return names.error();

@@ -11,9 +11,11 @@
 
 #include "controlplane/ctl/drain_flags.h"
 #include "controlplane/ctl/gateway_flags.h"
+#include "controlplane/ctl/policy_flags.h"
 #include "controlplane/ctl/progress.h"
 #include "controlplane/ctl/rest_client.h"
 #include "controlplane/ctl/service_flags.h"
+#include "controlplane/ctl/weight_tables.h"
 
 namespace penstock {
 
@@ -45,6 +47,13 @@ class Commands {
   Status upgrade(const std::string& gateway, const DrainFlags& flags);
   /// kind: "backend" or "node".
   Status maintenance(const std::string& kind, const std::string& id, bool on);
+
+  /// All, or one of them (these four: weight_commands.cc).
+  Status policies(const std::string& id);
+  /// Creates or changes.
+  Status set_policy(const std::string& id, const PolicyFlags& flags);
+  Status explain_weights(const std::string& service);
+  Status weight_history(const std::string& service, const HistoryFlags& flags);
 
   /// Of one service, or all in short. Prints `count` tables (0 = for ever), `interval_seconds` apart.
   Status health(const std::string& service, double interval_seconds, unsigned count, bool clear);

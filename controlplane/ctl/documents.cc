@@ -52,13 +52,21 @@ std::string count(const Json& array) { return std::to_string(array.size()); }
 }  // namespace
 
 std::string services_table(const Json& services) {
-  Table table(
-      {{"SERVICE"}, {"VIP"}, {"PROTOCOL"}, {"PORT", true}, {"ENCAP"}, {"BACKENDS", true}, {"DRAINED", true}});
+  Table table({{"SERVICE"},
+               {"VIP"},
+               {"PROTOCOL"},
+               {"PORT", true},
+               {"ENCAP"},
+               {"BACKENDS", true},
+               {"DRAINED", true},
+               {"POLICY"}});
   for (const Json& service : services) {
+    const std::string policy = cell(service, "policy");
     std::size_t drained = 0;
     for (const Json& backend : list(service, "backends")) drained += cell(backend, "drain") == "yes" ? 1 : 0;
     table.add({cell(service, "id"), cell(service, "vip"), cell(service, "protocol"), cell(service, "port"),
-               cell(service, "encap"), count(list(service, "backends")), std::to_string(drained)});
+               cell(service, "encap"), count(list(service, "backends")), std::to_string(drained),
+               policy.empty() ? "static" : policy});
   }
   return table.text();
 }
@@ -69,14 +77,15 @@ std::string backends_table(const Json& services) {
                {"ADDRESS"},
                {"PORT", true},
                {"WEIGHT", true},
+               {"OVERRIDE", true},
                {"DRAIN"},
                {"MAINTENANCE"},
                {"DEADLINE"}});
   for (const Json& service : services) {
     for (const Json& backend : list(service, "backends")) {
       table.add({cell(service, "id"), cell(backend, "id"), cell(backend, "address"), cell(backend, "port"),
-                 cell(backend, "weight"), cell(backend, "drain"), cell(backend, "maintenance"),
-                 deadline_of(backend)});
+                 cell(backend, "weight"), cell(backend, "weight_override"), cell(backend, "drain"),
+                 cell(backend, "maintenance"), deadline_of(backend)});
     }
   }
   return table.text();

@@ -3,14 +3,6 @@
 #include "controlplane/ctl/members.h"
 
 namespace penstock {
-namespace {
-
-Result<Json> number_or_none(const std::string& flag, const std::string& text) {
-  return text == "none" ? Result<Json>(Json(nullptr)) : number(flag, text);
-}
-
-}  // namespace
-
 Result<std::pair<std::string, Json>> vip_policy_from_text(const std::string& text) {
   const auto comma = text.find(',');
   const std::string vip = text.substr(0, comma);

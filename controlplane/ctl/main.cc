@@ -10,9 +10,11 @@
 #include <iostream>
 #include <iterator>
 #include <string>
+#include <utility>
 
 #include "controlplane/ctl/commands.h"
 #include "controlplane/ctl/service_options.h"
+#include "controlplane/ctl/weight_options.h"
 #include "penstock/base/exit_code.h"
 
 namespace penstock {
@@ -59,6 +61,7 @@ struct CommandLine {
   BackendFlags backend;
   GatewayFlags gateway;
   DrainFlags drain;
+  WeightArguments weights;
   double interval = 1;
   unsigned count = 0;
   bool once = false;
@@ -83,6 +86,7 @@ struct CommandLine {
     add_maintenance();
     add_gateway();
     add_health();
+    add_weight_commands(app, weights, [this](Action chosen) { action = std::move(chosen); });
     add_top();
   }
 

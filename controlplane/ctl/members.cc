@@ -15,6 +15,10 @@ Result<Json> number(const std::string& flag, const std::string& text) {
   return Json(value);
 }
 
+Result<Json> number_or_none(const std::string& flag, const std::string& text) {
+  return text == "none" ? Result<Json>(Json(nullptr)) : number(flag, text);
+}
+
 Result<Json> decimal(const std::string& flag, const std::string& text) {
   double value = 0;
   const char* const last = text.data() + text.size();

@@ -20,6 +20,8 @@ Result<Json> members_from_text(const std::string& flag, const std::string& text,
 
 /// What a Member may be read with.
 Result<Json> number(const std::string& flag, const std::string& text);
+/// "none" is null.
+Result<Json> number_or_none(const std::string& flag, const std::string& text);
 Result<Json> decimal(const std::string& flag, const std::string& text);
 Result<Json> yes_or_no(const std::string& flag, const std::string& text);
 Result<Json> as_text(const std::string& flag, const std::string& text);

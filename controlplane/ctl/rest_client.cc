@@ -33,11 +33,17 @@ Error refusal(const HttpResponse& response) {
 
 }  // namespace
 
-Result<Json> RestClient::call(const std::string& method, const Path& path, const Json* body) const {
+Result<Json> RestClient::call(const std::string& method, const Path& path, const Json* body,
+                              const Query& query) const {
   HttpRequest request;
   request.method = method;
   request.target = "/api/v1";
   for (const std::string& segment : path) request.target += "/" + percent_encode(segment);
+  char joint = '?';
+  for (const auto& [name, value] : query) {
+    request.target += joint + percent_encode(name) + "=" + percent_encode(value);
+    joint = '&';
+  }
   if (body != nullptr) {
     request.body = body->dump();
     request.content_type = method == "PATCH" ? "application/merge-patch+json" : "application/json";

@@ -26,7 +26,12 @@ class RestClient {
   /// path below /api/v1, one element per segment; encoded here.
   using Path = std::vector<std::string>;
 
-  Result<Json> get(const Path& path) const { return call("GET", path, nullptr); }
+  /// names and values behind "?"; encoded here.
+  using Query = std::vector<std::pair<std::string, std::string>>;
+
+  Result<Json> get(const Path& path, const Query& query = {}) const {
+    return call("GET", path, nullptr, query);
+  }
   Result<Json> put(const Path& path, const Json& body) const { return call("PUT", path, &body); }
   Result<Json> post(const Path& path) const { return call("POST", path, nullptr); }
   Result<Json> post(const Path& path, const Json& body) const { return call("POST", path, &body); }
@@ -36,7 +41,8 @@ class RestClient {
   Result<Json> remove(const Path& path) const { return call("DELETE", path, nullptr); }
 
  private:
-  Result<Json> call(const std::string& method, const Path& path, const Json* body) const;
+  Result<Json> call(const std::string& method, const Path& path, const Json* body,
+                    const Query& query = {}) const;
 
   HttpClient http_;
 };

@@ -64,6 +64,7 @@ Result<Json> backend_from_text(const std::string& text) {
                                    {{"id", as_text},
                                     {"address", as_text},
                                     {"weight", number},
+                                    {"weight_override", number},
                                     {"drain", yes_or_no},
                                     {"maintenance", yes_or_no},
                                     {"port", number},
@@ -107,6 +108,7 @@ Result<Json> to_json(const ServiceFlags& flags) {
   Json affinity = Json::object();
   put(affinity, "ipv4_prefix", flags.affinity_ipv4);
   put(affinity, "ipv6_prefix", flags.affinity_ipv6);
+  if (auto done = add_workload(out, affinity, flags.workload); !done) return done.error();
   put_object(out, "affinity", std::move(affinity));
   auto forwarding = forwarding_json(flags);
   if (!forwarding) return forwarding;
@@ -127,10 +129,15 @@ Result<Json> to_json(const ServiceFlags& flags) {
   return out;
 }
 
-Json to_json(const BackendFlags& flags) {
+Result<Json> to_json(const BackendFlags& flags) {
   Json out = Json::object();
   put(out, "address", flags.address);
   put(out, "weight", flags.weight);
+  if (flags.weight_override) {
+    auto value = number_or_none("--weight-override", *flags.weight_override);
+    if (!value) return value;
+    out["weight_override"] = std::move(*value);
+  }
   put(out, "drain", flags.drain);
   // A backend that takes new flows again has no deadline any more.
   if (flags.drain == false) {

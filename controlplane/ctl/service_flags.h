@@ -9,6 +9,7 @@
 
 #include "controlplane/ctl/health_flags.h"
 #include "controlplane/ctl/rest_client.h"
+#include "controlplane/ctl/workload_flags.h"
 
 namespace penstock {
 
@@ -26,20 +27,22 @@ struct ServiceFlags {
   std::vector<std::string> quic;      // quic_config_from_text(), or "none"; replaces the whole list
   std::vector<std::string> backends;  // backend_from_text(); replaces the whole list
   HealthFlags health;
+  WorkloadFlags workload;
 };
 
 struct BackendFlags {
   std::optional<std::string> address, mac, quic_server_id;
   std::optional<std::uint32_t> weight, port;
   std::optional<bool> drain, maintenance;
+  std::optional<std::string> weight_override;  // a number, or "none"
 };
 
 /// An object with the members that were given; empty when nothing was.
 [[nodiscard]] Result<Json> to_json(const ServiceFlags& flags);
-[[nodiscard]] Json to_json(const BackendFlags& flags);
+[[nodiscard]] Result<Json> to_json(const BackendFlags& flags);
 
-/// "id=be1,address=10.0.0.1,weight=3,drain=true,maintenance=true,port=8080,mac=…,quic_server_id=…": id and
-/// address are needed.
+/// "id=be1,address=10.0.0.1,weight=3,weight_override=5,drain=true,maintenance=true,port=8080,mac=…,quic_server_id=…":
+/// id and address are needed.
 [[nodiscard]] Result<Json> backend_from_text(const std::string& text);
 
 /// "rotation=0,server_id_length=4,nonce_length=6,key_file=PATH". The file holds the key's hexadecimal digits:

@@ -34,6 +34,7 @@ void add_service_options(CLI::App& to, ServiceFlags& flags) {
                 "replaces all")
       ->allow_extra_args(false);
   add_health_options(to, flags.health);
+  add_workload_options(to, flags.workload);
 }
 
 void add_health_options(CLI::App& to, HealthFlags& flags) {
@@ -65,9 +66,24 @@ void add_health_options(CLI::App& to, HealthFlags& flags) {
                 "How a backend comes back: 10s,initial=10,exponent=1, off, or default");
 }
 
+void add_workload_options(CLI::App& to, WorkloadFlags& flags) {
+  to.add_option("--policy", flags.policy, "What its weights are for: the id of a policy; static by itself");
+  to.add_option("--class", flags.work, "auto (learned), latency-sensitive, throughput or batch");
+  to.add_option("--priority", flags.priority, "Weighs its latency against that of other services (1)");
+  to.add_option("--latency-objective", flags.latency_objective,
+                "To a response's first byte (20ms); 0 = none");
+  to.add_option("--zone", flags.zone, "Rather backends whose node has this label zone; none = any");
+  to.add_option("--zone-strict", flags.zone_strict, "true: backends of other zones get nothing");
+  to.add_option("--prefer", flags.labels,
+                "NAME=VALUE: rather nodes with this label; NAME= takes it back; again for each")
+      ->allow_extra_args(false);
+}
+
 void add_backend_options(CLI::App& to, BackendFlags& flags) {
   to.add_option("--address", flags.address, "IPv4 or IPv6 address of the backend host");
   to.add_option("--weight", flags.weight, "0-1000");
+  to.add_option("--weight-override", flags.weight_override,
+                "0-1000 instead of what the policy decides, or none");
   to.add_option("--drain", flags.drain, "true or false");
   to.add_option("--maintenance", flags.maintenance, "true: no new flow, whatever its health; no slot moves");
   to.add_option("--port", flags.port, "nat: where it listens; else the VIP's port");

@@ -10,6 +10,7 @@ namespace penstock {
 /// `flags` is filled when `to` is parsed and outlives it.
 void add_service_options(CLI::App& to, ServiceFlags& flags);
 void add_health_options(CLI::App& to, HealthFlags& flags);
+void add_workload_options(CLI::App& to, WorkloadFlags& flags);
 void add_backend_options(CLI::App& to, BackendFlags& flags);
 
 }  // namespace penstock

@@ -18,17 +18,17 @@ TEST(ServiceAndBackend, SplitsAtTheOneSlash) {
 
 TEST(Tables, ShowWhatTheDocumentsHold) {
   const Json services =
-      Json::parse(R"([{"id":"web","vip":"203.0.113.10","protocol":"tcp","port":80,"encap":"gue",
+      Json::parse(R"([{"id":"web","vip":"203.0.113.10","protocol":"tcp","port":80,"encap":"gue","policy":"latency",
       "backends":[{"id":"be1","address":"10.0.31.2","weight":1,"drain":false,"maintenance":true},
-                  {"id":"be2","address":"10.0.32.2","port":8080,"weight":2,"drain":true,
+                  {"id":"be2","address":"10.0.32.2","port":8080,"weight":2,"weight_override":0,"drain":true,
                    "drain_deadline":"2026-11-28T10:00:00Z","drain_policy":"reset"}]}])");
   EXPECT_EQ(services_table(services),
-            "SERVICE  VIP           PROTOCOL  PORT  ENCAP  BACKENDS  DRAINED\n"
-            "web      203.0.113.10  tcp         80  gue           2        1\n");
+            "SERVICE  VIP           PROTOCOL  PORT  ENCAP  BACKENDS  DRAINED  POLICY\n"
+            "web      203.0.113.10  tcp         80  gue           2        1  latency\n");
   EXPECT_EQ(backends_table(services),
-            "SERVICE  BACKEND  ADDRESS    PORT  WEIGHT  DRAIN  MAINTENANCE  DEADLINE\n"
-            "web      be1      10.0.31.2     -       1  no     yes          -\n"
-            "web      be2      10.0.32.2  8080       2  yes    -            2026-11-28T10:00:00Z reset\n");
+            "SERVICE  BACKEND  ADDRESS    PORT  WEIGHT  OVERRIDE  DRAIN  MAINTENANCE  DEADLINE\n"
+            "web      be1      10.0.31.2     -       1         -  no     yes          -\n"
+            "web      be2      10.0.32.2  8080       2         0  yes    -            2026-11-28T10:00:00Z reset\n");
   EXPECT_EQ(
       gateways_table(Json::parse(R"([{"id":"gw1","announce":true,"connected":true,"version":"0.1.0",
       "generation":12,"dataplane_alive":false,"announced_vips":["203.0.113.10","2001:db8::10"],"med":100,
@@ -53,9 +53,9 @@ TEST(Tables, ServicesShowPrefixesAndPortTexts) {
   EXPECT_EQ(services_table(Json::parse(R"([
       {"id":"a","vip":"203.0.113.0/24","protocol":"any","port":"*","encap":"l2dsr","backends":[{}]},
       {"id":"b","vip":"2001:db8::10","protocol":"udp","port":"8000-8999","encap":"nat","backends":[{}]}])")),
-            "SERVICE  VIP             PROTOCOL       PORT  ENCAP  BACKENDS  DRAINED\n"
-            "a        203.0.113.0/24  any               *  l2dsr         1        0\n"
-            "b        2001:db8::10    udp       8000-8999  nat           1        0\n");
+            "SERVICE  VIP             PROTOCOL       PORT  ENCAP  BACKENDS  DRAINED  POLICY\n"
+            "a        203.0.113.0/24  any               *  l2dsr         1        0  static\n"
+            "b        2001:db8::10    udp       8000-8999  nat           1        0  static\n");
 }
 
 TEST(Tables, UnknownOrMissingMembersAreNoError) {

@@ -45,9 +45,9 @@ TEST(GatewayFlags, OneVipIsAPolicyOrTakenBack) {
 TEST(BackendFlags, TakingNewFlowsAgainEndsTheDeadline) {
   BackendFlags flags;
   flags.drain = false;
-  EXPECT_EQ(to_json(flags), Json::parse(R"({"drain":false,"drain_deadline":null,"drain_policy":null})"));
+  EXPECT_EQ(*to_json(flags), Json::parse(R"({"drain":false,"drain_deadline":null,"drain_policy":null})"));
   flags.drain = true;
-  EXPECT_EQ(to_json(flags), Json::parse(R"({"drain":true})"));
+  EXPECT_EQ(*to_json(flags), Json::parse(R"({"drain":true})"));
 }
 
 }  // namespace

@@ -135,7 +135,7 @@ TEST(ServiceFlags, HealthIsAMemberOfTheService) {
 TEST(BackendFlags, MaintenanceIsAMember) {
   BackendFlags flags;
   flags.maintenance = true;
-  EXPECT_EQ(to_json(flags), Json::parse(R"({"maintenance":true})"));
+  EXPECT_EQ(*to_json(flags), Json::parse(R"({"maintenance":true})"));
   EXPECT_EQ((*backend_from_text("id=a,address=10.0.0.1,maintenance=true"))["maintenance"], true);
 }
 
