@@ -10,9 +10,12 @@
 #include "controlplane/api/maintenance.h"
 #include "controlplane/api/metrics.h"
 #include "controlplane/api/nodes.h"
+#include "controlplane/api/policies.h"
 #include "controlplane/api/resource.h"
 #include "controlplane/api/services.h"
 #include "controlplane/api/stats.h"
+#include "controlplane/api/weight_metrics.h"
+#include "controlplane/api/weights.h"
 
 namespace penstock {
 namespace {
@@ -28,6 +31,8 @@ std::size_t connected(const std::vector<Observed>& peers) {
 Api::Api(Desired& desired, Streams& streams, std::string version) {
   add_service_routes(router_, desired);
   add_backend_routes(router_, desired);
+  add_policy_routes(router_, desired);
+  add_weight_routes(router_, desired, streams.weights());
   add_stats_routes(router_, desired, streams);
   add_health_routes(router_, desired, streams);
   add_gateway_routes(router_, desired, streams);
@@ -43,10 +48,9 @@ Api::Api(Desired& desired, Streams& streams, std::string version) {
                                            {"nodes_connected", connected(streams.nodes())}});
               });
   router_.add(Method::kGet, "/metrics", [&](const HttpRequest&, Router::Captures) {
-    return HttpResponse{200,
-                        "text/plain; version=0.0.4; charset=utf-8",
-                        metrics_text(*desired.now(), streams.gateways(), streams.nodes(), *streams.health()),
-                        {}};
+    std::string text = metrics_text(*desired.now(), streams.gateways(), streams.nodes(), *streams.health());
+    weight_families(text, *desired.now(), *streams.weights().now());
+    return HttpResponse{200, "text/plain; version=0.0.4; charset=utf-8", std::move(text), {}};
   });
   router_.add(Method::kGet, "/healthz", [](const HttpRequest&, Router::Captures) {
     return HttpResponse{200, "text/plain", "ok", {}};

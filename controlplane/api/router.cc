@@ -26,22 +26,6 @@ int hex(char c) {
   return -1;
 }
 
-std::optional<std::string> percent_decode(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex(text[i + 2]) : -1;
-    if (high < 0 || low < 0) return std::nullopt;
-    out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return out;
-}
-
 /// The path of an origin-form or absolute-form target (RFC 9112, 3.2), with its query if there is one.
 std::string_view origin_form(std::string_view target) {
   const std::size_t scheme = target.find("://");
@@ -83,16 +67,34 @@ bool match(const std::vector<std::string>& pattern, const std::vector<std::strin
 
 }  // namespace
 
-void Router::add(Method method, std::string_view pattern, Handler handler) {
-  routes_.push_back({method, split(pattern), std::move(handler)});
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex(text[i + 1]) : -1;
+    const int low = i + 2 < text.size() ? hex(text[i + 2]) : -1;
+    if (high < 0 || low < 0) return std::nullopt;
+    out += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  return out;
+}
+
+void Router::add_route(Method method, std::string_view pattern, Handler handler, bool takes_query) {
+  routes_.push_back({method, split(pattern), std::move(handler), takes_query});
 }
 
 HttpResponse Router::route(const HttpRequest& request) const {
-  const std::string_view target = origin_form(request.target);
+  std::string_view target = origin_form(request.target);
   if (!target.starts_with('/'))
     return problem(400, "the request's target must be a path that starts with '/'");
-  if (target.find_first_of("?#") != std::string_view::npos)
-    return problem(400, "no resource here takes a query");
+  if (target.find('#') != std::string_view::npos) return problem(400, "a target has no fragment");
+  const std::size_t query = target.find('?');
+  const bool has_query = query != std::string_view::npos;
+  target = target.substr(0, query);
   std::vector<std::string> path = split(target);
   for (std::string& segment : path) {
     auto decoded = percent_decode(segment);
@@ -104,6 +106,9 @@ HttpResponse Router::route(const HttpRequest& request) const {
   std::vector<std::string> captures;
   for (const Route& route : routes_) {
     if (!match(route.pattern, path, captures)) continue;
+    if (route.method == method && has_query && !route.takes_query) {
+      return problem(400, "this resource takes no query");
+    }
     if (route.method == method) return route.handler(request, captures);
     allow += (allow.empty() ? "" : ", ") + std::string(name(route.method));
   }

@@ -3,14 +3,19 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "controlplane/api/http.h"
 
 namespace penstock {
+
+/// Nothing when a '%' is not followed by two hexadecimal digits.
+[[nodiscard]] std::optional<std::string> percent_decode(std::string_view text);
 
 class Router {
  public:
@@ -20,9 +25,16 @@ class Router {
 
   /// `pattern` is like "/api/v1/services/{id}". A handler of kGet also answers HEAD; the server leaves the
   /// body out.
-  void add(Method method, std::string_view pattern, Handler handler);
+  void add(Method method, std::string_view pattern, Handler handler) {
+    add_route(method, pattern, std::move(handler), false);
+  }
+  /// The same for a resource that reads the target's query (query.h); others refuse one.
+  void add_with_query(Method method, std::string_view pattern, Handler handler) {
+    add_route(method, pattern, std::move(handler), true);
+  }
 
-  /// The handler's answer, or a problem: 404, 405 with Allow, 400 for a malformed path or any query.
+  /// The handler's answer, or a problem: 404, 405 with Allow, 400 for a malformed path or a query that is not
+  /// taken.
   [[nodiscard]] HttpResponse route(const HttpRequest& request) const;
 
  private:
@@ -30,7 +42,10 @@ class Router {
     Method method;
     std::vector<std::string> pattern;
     Handler handler;
+    bool takes_query;
   };
+
+  void add_route(Method method, std::string_view pattern, Handler handler, bool takes_query);
 
   std::vector<Route> routes_;
 };
