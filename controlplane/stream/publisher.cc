@@ -84,6 +84,15 @@ void Publisher::tell(std::shared_ptr<const FleetWord> word) {
   changed_.notify_one();
 }
 
+void Publisher::tell(std::shared_ptr<const WeightWord> word) {
+  {
+    const std::lock_guard lock(mutex_);
+    weights_.swap(word);
+    word_due_ = true;
+  }
+  changed_.notify_one();
+}
+
 void Publisher::greet() {
   {
     const std::lock_guard lock(mutex_);
@@ -96,7 +105,7 @@ void Publisher::run() {
   const auto woken = [this] { return due_ || word_due_ || stopping_; };
   std::unique_lock lock(mutex_);
   for (;;) {
-    if (word_->empty) {
+    if (word_->empty && weights_->version == 0) {
       changed_.wait(lock, woken);
     } else {
       changed_.wait_for(lock, kLook, woken);
@@ -106,9 +115,10 @@ void Publisher::run() {
     word_due_ = false;
     DesiredSnapshot state = latest_;
     const auto word = word_;
+    const auto weights = weights_;
     lock.unlock();
     if (state != nullptr && state->generation != 0) {
-      deliver_to_gateways(*state, *word);
+      deliver_to_gateways(*state, *word, *weights);
       if (for_everybody) deliver_to_nodes(*state);
     }
     state.reset();
@@ -117,26 +127,34 @@ void Publisher::run() {
 }
 
 // A generation goes whole to every gateway. When only orders or peers changed, as when a gateway comes or
-// goes, those that have the configuration are spared it. A word on the fleet's health never brings it: it
-// travels beside the orders that are known, and not at all while something else waits.
-void Publisher::deliver_to_gateways(const DesiredState& state, const FleetWord& word) {
+// goes, those that have the configuration are spared it. A word on the fleet's health, or weights, never bring it:
+// they travel beside the orders that are known, and not at all while something else waits. What replaces
+// something that waits brings weights again, for they may have been in that.
+void Publisher::deliver_to_gateways(const DesiredState& state, const FleetWord& word,
+                                    const WeightWord& weights) {
   GatewayDirectives directives(state, sync_addresses(gateways_.all()));
   for (const auto& session : gateways_.streams()) {
     Offered& offered = session->offered();
     std::string orders = directives.orders_for(session->id());
     const bool newer = offered.generation != state.generation;
     const bool word_due = session->takes_fleet_health() && is_due(word, offered);
+    const bool takes_weights = session->takes_weights() && weights.version != 0;
+    const bool weights_due = takes_weights && offered.weights != weights.version;
+    const bool waiting = session->waiting();
+    std::string rest = word_due ? orders + word.bytes : orders;
     if (!newer && orders == offered.rest) {
-      if (!word_due || session->waiting()) continue;
-      session->offer(directives.directive(orders + word.bytes, false));
+      if (!(word_due || weights_due) || waiting) continue;
+      session->offer(directives.directive(weights_due ? rest + weights.bytes : rest, false));
     } else {
       const auto observed = gateways_.find(session->id());
       if (offered.generation == 0) warn_of_older_store(observed, state);
-      const bool with_config = newer || session->waiting() || !runs(observed, state);
-      session->offer(directives.directive(word_due ? orders + word.bytes : orders, with_config));
+      const bool with_config = newer || waiting || !runs(observed, state);
+      if (weights_due || (takes_weights && waiting)) rest += weights.bytes;
+      session->offer(directives.directive(rest, with_config));
       offered.generation = state.generation;
       offered.rest = std::move(orders);
     }
+    if (takes_weights) offered.weights = weights.version;
     if (!word_due) continue;
     offered.fleet = word.number;
     offered.fleet_at = monotonic_now();

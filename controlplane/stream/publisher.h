@@ -1,4 +1,4 @@
-// Carries every new generation to every connected peer, and what the fleet knows of backends to the gateways.
+// Carries every new generation to every connected peer, and what the fleet knows of backends, and weights, to the gateways.
 // One thread of its own turns a snapshot into bytes, so that neither a REST answer nor a gRPC thread waits
 // for 100,000 backends to be serialised; generations that arrive meanwhile are skipped, only the latest is
 // sent.
@@ -23,6 +23,12 @@ struct FleetWord {
   std::string bytes;
 };
 
+/// Weights of the loop, for gateways that take them: the bytes of a directive with nothing else.
+struct WeightWord {
+  std::uint64_t version = 0;  // 0: none, nobody is told
+  std::string bytes;
+};
+
 class Publisher {
  public:
   /// A word that is not empty is repeated so often; dataplanes forget it after 5 s (dataplane.proto).
@@ -37,12 +43,15 @@ class Publisher {
   void publish(DesiredSnapshot latest);
   /// What to tell the gateways that take it from now on. Any thread, never blocks.
   void tell(std::shared_ptr<const FleetWord> word);
+  /// The weights to tell the gateways that take them, each once per session unless it changes. Any thread, never
+  /// blocks.
+  void tell(std::shared_ptr<const WeightWord> word);
   /// A peer is new in its table, or forgotten. Any thread, never blocks.
   void greet();
 
  private:
   void run();
-  void deliver_to_gateways(const DesiredState& state, const FleetWord& word);
+  void deliver_to_gateways(const DesiredState& state, const FleetWord& word, const WeightWord& weights);
   void deliver_to_nodes(const DesiredState& state);
 
   const GatewayTable& gateways_;
@@ -52,6 +61,7 @@ class Publisher {
   std::condition_variable changed_;
   DesiredSnapshot latest_;
   std::shared_ptr<const FleetWord> word_ = std::make_shared<FleetWord>();
+  std::shared_ptr<const WeightWord> weights_ = std::make_shared<WeightWord>();
   bool due_ = false;       // for everybody
   bool word_due_ = false;  // for gateways
   bool stopping_ = false;

@@ -89,6 +89,7 @@ grpc::Status GatewaySession::greeted(const proto::GatewayHello& hello) {
   observed.routing = hello.routing();
   observed.has_peers = believable(hello);
   takes_fleet_health_ = hello.fleet_health();
+  takes_weights_ = observed.takes_weights = hello.weights();
   auto self = std::static_pointer_cast<GatewaySession>(shared_from_this());
   const grpc::Status entered = enter(std::move(self), table_, std::move(observed), "gateway");
   if (entered.ok()) greet_();
@@ -119,8 +120,14 @@ grpc::Status GatewaySession::received(const grpc::ByteBuffer& message) {
       spdlog::error("gateway {} refused the configuration: {}: {}", id_, r.field(), r.message());
     }
   }
+  std::shared_ptr<const proto::BackendLoads> loads;
+  if (report.has_loads()) loads = std::make_shared<proto::BackendLoads>(std::move(*report.mutable_loads()));
   table_.update(id_, this, [&](ObservedGateway& observed) {
     observed.last_seen = monotonic_now();
+    if (loads) {
+      observed.loads.swap(loads);
+      observed.loads_at = observed.last_seen;
+    }
     if (status) {
       observed.status.swap(status);
       observed.status_at = observed.last_seen;

@@ -21,7 +21,8 @@ using NodeTable = PeerTable<NodeSession, ObservedNode>;
 /// What the publisher last offered on a stream. Only the publisher's thread touches it.
 struct Offered {
   std::uint64_t generation = 0;
-  std::uint64_t fleet = 0;  // number of the FleetWord, for gateways
+  std::uint64_t fleet = 0;    // number of the FleetWord, for gateways
+  std::uint64_t weights = 0;  // version of the WeightWord, for gateways
   Nanoseconds fleet_at;     // when
   std::string rest;  // serialised: a node's directive without its generation, a gateway's without its config
 };
@@ -35,6 +36,7 @@ class GatewaySession final : public PeerStream {
   /// Set before the session is in the table, constant afterwards.
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] bool takes_fleet_health() const { return takes_fleet_health_; }
+  [[nodiscard]] bool takes_weights() const { return takes_weights_; }
   [[nodiscard]] Offered& offered() { return offered_; }
 
  private:
@@ -46,6 +48,7 @@ class GatewaySession final : public PeerStream {
   std::function<void()> greet_;
   std::string id_;
   bool takes_fleet_health_ = false;
+  bool takes_weights_ = false;
   Offered offered_;
 };
 
