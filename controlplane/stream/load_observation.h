@@ -26,8 +26,8 @@
 
 namespace penstock {
 
-/// A report of a gateway: its latest status, or loads. Several of one gateway come in the order of `at`. Everything
-/// is outlived by the call that takes it.
+/// A report of a gateway: its latest status, or loads. Several of one gateway come in the order of `at`.
+/// Everything is outlived by the call that takes it.
 struct GatewayLoads {
   std::string gateway;
   bool is_status = false;
@@ -100,12 +100,12 @@ class LoadObservation {
 
   Places places_;
   std::vector<Node> nodes_;
-  std::vector<std::vector<load::PlacementIndex>> of_node_;  // by node
-  std::vector<Latency> latency_;                            // by placement
-  std::vector<Measured> cpu_;                               // of the service's cgroup, by placement
-  std::vector<std::map<std::string, Counted>> counted_;     // by placement and gateway
+  std::vector<std::vector<load::PlacementIndex>> of_node_;    // by node
+  std::vector<Latency> latency_;                              // by placement
+  std::vector<Measured> cpu_;                                 // of the service's cgroup, by placement
+  std::vector<std::map<std::string, Counted>> counted_;       // by placement and gateway
   std::map<std::pair<std::string, bool>, Nanoseconds> seen_;  // by gateway and is_status: `at` of the last
-  std::vector<Nanoseconds> agent_seen_;                     // by node
+  std::vector<Nanoseconds> agent_seen_;                       // by node
 };
 
 }  // namespace penstock

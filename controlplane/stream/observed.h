@@ -27,7 +27,7 @@ struct ObservedGateway {
   std::shared_ptr<const proto::GatewayStatus> status;         // null before the first
   std::shared_ptr<const proto::ApplyConfigResponse> applied;  // null before the first
   bool takes_weights = false;
-  Nanoseconds loads_at;                             // when `loads` came
+  Nanoseconds loads_at;                              // when `loads` came
   std::shared_ptr<const proto::BackendLoads> loads;  // null unless services have weights that move
 };
 

@@ -157,7 +157,8 @@ proto::UpdateWeightsRequest weights_of(const load::PlannerFleet& fleet, const lo
       const load::PlannerBackend& backend = fleet.backends[service.backends[i]];
       proto::BackendWeight& weight = *told.add_backends();
       weight.set_backend(backend.id);
-      weight.set_weight(all_zero ? static_cast<std::uint32_t>(backend.configured_weight) : service.weights[i]);
+      weight.set_weight(all_zero ? static_cast<std::uint32_t>(backend.configured_weight)
+                                 : service.weights[i]);
     }
   }
   return out;

@@ -127,9 +127,9 @@ void Publisher::run() {
 }
 
 // A generation goes whole to every gateway. When only orders or peers changed, as when a gateway comes or
-// goes, those that have the configuration are spared it. A word on the fleet's health, or weights, never bring it:
-// they travel beside the orders that are known, and not at all while something else waits. What replaces
-// something that waits brings weights again, for they may have been in that.
+// goes, those that have the configuration are spared it. A word on the fleet's health, or weights, never
+// bring it: they travel beside the orders that are known, and not at all while something else waits. What
+// replaces something that waits brings weights again, for they may have been in that.
 void Publisher::deliver_to_gateways(const DesiredState& state, const FleetWord& word,
                                     const WeightWord& weights) {
   GatewayDirectives directives(state, sync_addresses(gateways_.all()));

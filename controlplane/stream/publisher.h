@@ -1,7 +1,7 @@
-// Carries every new generation to every connected peer, and what the fleet knows of backends, and weights, to the gateways.
-// One thread of its own turns a snapshot into bytes, so that neither a REST answer nor a gRPC thread waits
-// for 100,000 backends to be serialised; generations that arrive meanwhile are skipped, only the latest is
-// sent.
+// Carries every new generation to every connected peer, and what the fleet knows of backends, and weights, to
+// the gateways. One thread of its own turns a snapshot into bytes, so that neither a REST answer nor a gRPC
+// thread waits for 100,000 backends to be serialised; generations that arrive meanwhile are skipped, only the
+// latest is sent.
 #pragma once
 
 #include <condition_variable>
@@ -43,8 +43,8 @@ class Publisher {
   void publish(DesiredSnapshot latest);
   /// What to tell the gateways that take it from now on. Any thread, never blocks.
   void tell(std::shared_ptr<const FleetWord> word);
-  /// The weights to tell the gateways that take them, each once per session unless it changes. Any thread, never
-  /// blocks.
+  /// The weights to tell the gateways that take them, each once per session unless it changes. Any thread,
+  /// never blocks.
   void tell(std::shared_ptr<const WeightWord> word);
   /// A peer is new in its table, or forgotten. Any thread, never blocks.
   void greet();

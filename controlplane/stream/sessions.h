@@ -23,7 +23,7 @@ struct Offered {
   std::uint64_t generation = 0;
   std::uint64_t fleet = 0;    // number of the FleetWord, for gateways
   std::uint64_t weights = 0;  // version of the WeightWord, for gateways
-  Nanoseconds fleet_at;     // when
+  Nanoseconds fleet_at;       // when
   std::string rest;  // serialised: a node's directive without its generation, a gateway's without its config
 };
 

@@ -11,6 +11,7 @@
 #include "controlplane/stream/publisher.h"
 #include "controlplane/stream/sessions.h"
 #include "controlplane/stream/weight_board.h"
+#include "controlplane/stream/weight_feed.h"
 #include "penstock/process/tls.h"
 #include "penstock/proto/gateway.grpc.pb.h"
 #include "penstock/proto/node.grpc.pb.h"
@@ -71,6 +72,7 @@ struct Streams::Parts {
   WeightBoard weights;
   Publisher publisher{gateways, nodes};
   HealthFeed health{gateways, nodes, publisher};
+  std::unique_ptr<WeightFeed> weight_feed;  // null: nobody plans
   GatewayService gateway_service{gateways, publisher};
   NodeService node_service{nodes, publisher};
   int port = 0;
@@ -79,7 +81,8 @@ struct Streams::Parts {
 
 Streams::Streams(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
-Result<std::unique_ptr<Streams>> Streams::start(const std::string& address, const TlsFiles& tls) {
+Result<std::unique_ptr<Streams>> Streams::start(const std::string& address, const TlsFiles& tls,
+                                                Planning planning) {
   auto credentials = server_credentials(address, tls);
   if (!credentials) return credentials.error();
   auto parts = std::make_unique<Parts>();
@@ -93,6 +96,13 @@ Result<std::unique_ptr<Streams>> Streams::start(const std::string& address, cons
     return unavailable(
         "--grpc " + address +
         ": cannot listen there; is another process on that port, or the address not this host's?");
+  }
+  if (planning.step) {
+    parts->weight_feed = std::make_unique<WeightFeed>(parts->gateways, parts->nodes, parts->health,
+                                                      parts->publisher, std::move(planning),
+                                                      [&board = parts->weights](auto shown) {
+                                                        board.show(std::move(shown));
+                                                      });
   }
   return std::unique_ptr<Streams>(new Streams(std::move(parts)));
 }
@@ -109,6 +119,7 @@ int Streams::port() const { return parts_->port; }
 
 void Streams::publish(DesiredSnapshot state) {
   parts_->health.follow(state);
+  if (parts_->weight_feed) parts_->weight_feed->follow(state);
   parts_->publisher.publish(std::move(state));
 }
 

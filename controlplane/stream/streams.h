@@ -11,6 +11,7 @@
 #include "controlplane/health/health_snapshot.h"
 #include "controlplane/store/desired.h"
 #include "controlplane/stream/observed.h"
+#include "controlplane/stream/planning.h"
 #include "penstock/base/result.h"
 
 namespace penstock {
@@ -23,7 +24,9 @@ class Streams {
  public:
   /// Listens on `address` ("127.0.0.1:7781", "[::1]:7781", "unix:/run/…"; port 0 = any free one). Errors:
   /// kInvalidArgument (address or TLS files, `field` names the flag), kUnavailable (port in use).
-  static Result<std::unique_ptr<Streams>> start(const std::string& address, const TlsFiles& tls);
+  /// planning: who plans the weights of services whose policy moves them; without, nobody does.
+  static Result<std::unique_ptr<Streams>> start(const std::string& address, const TlsFiles& tls,
+                                                Planning planning = {});
   /// Ends all sessions and waits for them, about a second at most.
   ~Streams();
 

@@ -137,7 +137,8 @@ bool WeightFeed::is_usable(const HealthSnapshot& health, const Service& service,
   return verdict.id != service.backends[backend].id || verdict.verdict != Verdict::kDead;
 }
 
-// Versions grow over restarts of the control plane: by the clock, and if that was set back by what gateways say.
+// Versions grow over restarts of the control plane: by the clock, and if that was set back by what gateways
+// say.
 void WeightFeed::tell(const DesiredState& state, proto::UpdateWeightsRequest weights,
                       const std::vector<ObservedGateway>& gateways) {
   weights.set_epoch(state.epoch);

@@ -1,6 +1,6 @@
-// The weight loop's place in the control plane: hands a planner what gateways and nodes said, ten times a second,
-// and carries the weights that it plans to the gateways. While every service is static it asks nobody and tells
-// nothing.
+// The weight loop's place in the control plane: hands a planner what gateways and nodes said, ten times a
+// second, and carries the weights that it plans to the gateways. While every service is static it asks nobody
+// and tells nothing.
 #pragma once
 
 #include <condition_variable>
@@ -10,32 +10,26 @@
 #include <thread>
 #include <vector>
 
-#include "controlplane/load/planner.h"
 #include "controlplane/store/desired.h"
 #include "controlplane/stream/health_feed.h"
 #include "controlplane/stream/load_observation.h"
 #include "controlplane/stream/planned_fleet.h"
+#include "controlplane/stream/planning.h"
 #include "controlplane/stream/publisher.h"
 #include "controlplane/stream/sessions.h"
 #include "controlplane/stream/weight_snapshot.h"
 
 namespace penstock {
 
-/// What plans: load::Planner's members, called by one thread.
-struct Planning {
-  std::function<void(load::PlannerFleet)> configure;
-  std::function<void(const load::NodeReport&)> report;
-  std::function<const load::Plan&(double now)> step;
-};
-
 class WeightFeed {
  public:
-  /// Called by the feed's thread after each step, and once when all services have become static. Must not block.
+  /// Called by the feed's thread after each step, and once when all services have become static. Must not
+  /// block.
   using Show = std::function<void(std::shared_ptr<const WeightSnapshot>)>;
 
   /// All references outlive the feed.
-  WeightFeed(const GatewayTable& gateways, const NodeTable& nodes, const HealthFeed& health, Publisher& publisher,
-             Planning planning, Show show);
+  WeightFeed(const GatewayTable& gateways, const NodeTable& nodes, const HealthFeed& health,
+             Publisher& publisher, Planning planning, Show show);
   ~WeightFeed();
   WeightFeed(const WeightFeed&) = delete;
 
@@ -49,7 +43,8 @@ class WeightFeed {
   void take_fleet(PlannedFleet planned);
   void tell(const DesiredState& state, proto::UpdateWeightsRequest weights,
             const std::vector<ObservedGateway>& gateways);
-  [[nodiscard]] bool is_usable(const HealthSnapshot& health, const Service& service, std::size_t backend) const;
+  [[nodiscard]] bool is_usable(const HealthSnapshot& health, const Service& service,
+                               std::size_t backend) const;
   void show(const DesiredState& state, const std::vector<ObservedGateway>& gateways, const load::Plan& plan);
 
   const GatewayTable& gateways_;
