@@ -1,0 +1,91 @@
+// Primal-dual interior point on a Programme. Wright, Primal-Dual Interior-Point Methods (SIAM 1997), chapters
+// 5 and 6; centring is chosen by how far the last step went. One thread; keeps its memory.
+//
+// A latency term's kink is no kink to the method: it has a variable s >= r, s >= kink, and its cost is smooth
+// in s. What a Newton step mistakes of these costs bounds the step (longest_step).
+//
+// newton_step.cc: a node's shares, r and s are eliminated by the Woodbury formula, whose rank is the number
+// of the node's dimensions that matter at the iterate, most often one or two of eight. certificate.cc: shares
+// moved onto their sums, their value, and the Lagrangian bound.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "controlplane/load/programme.h"
+
+namespace penstock::load {
+
+class InteriorPoint {
+ public:
+  void run(const Programme& programme);
+
+  // Of the best point found.
+  [[nodiscard]] const std::vector<double>& shares() const { return best_; }  // per variable
+  [[nodiscard]] double value() const { return value_; }
+  [[nodiscard]] double bound() const { return bound_; }
+  [[nodiscard]] double worst() const { return worst_; }          // t
+  [[nodiscard]] double violation() const { return violation_; }  // of capacity or budget, whichever is more
+  [[nodiscard]] std::uint32_t iterations() const { return iterations_; }
+
+ private:
+  /// A slack that stays above zero, its multiplier, and the slack's step.
+  struct Pair {
+    double slack = 0, dual = 0, step = 0;
+    [[nodiscard]] double weight() const { return dual / slack; }
+  };
+  struct NodeState {
+    double r = 0, dr = 0;
+    Pair balance;     // t - r
+    Pair overload;    // e + limit - r
+    double bend = 0;  // of the node's r, all that is eliminated into it included
+    std::uint32_t first_u = 0, rank = 0;
+  };
+  struct LatencyState {
+    double s = 0;
+    Pair above;  // s - r
+    Pair kink;   // s - kink; its step is that of s
+    double bend = 0;
+  };
+
+  struct Steps {
+    double primal = 1, dual = 1;
+  };
+
+  void start();
+  void start_duals(double mu);
+  void loads(std::vector<double>& out, const std::vector<double>& share) const;
+  [[nodiscard]] double complementarity();
+  bool newton(double mu);
+  void shares_gradient(double mu);
+  void node_block(std::size_t index, double mu);
+  void scatter(std::size_t index);
+  void back_substitute(double mu);
+  [[nodiscard]] Steps longest_step(double mu);
+  [[nodiscard]] double trusted_step(double most) const;
+  void advance(const Steps& by, double mu);
+  void onto_sums();
+  void evaluate();
+  [[nodiscard]] double certified_bound();
+
+  const Programme* p_ = nullptr;
+  double t_ = 0, dt_ = 0;
+  Pair e_;  // e is its own slack
+  // Per variable.
+  std::vector<double> x_, dx_, lower_dual_, upper_dual_, inverse_d_, gradient_;
+  std::vector<Pair> rows_;
+  std::vector<NodeState> nodes_;
+  std::vector<LatencyState> latency_;
+  std::vector<double> price_;              // per service: of its sum
+  std::vector<Pair> budget_, excess_;      // per service; excess_.slack is f
+  std::vector<std::uint32_t> budget_row_;  // per service: its row, or kNone
+  std::size_t order_ = 0;                  // of the coupling system: services, budgets, t, e
+  std::vector<double> system_, right_, r_gradient_, u_;
+  std::vector<double> scratch_, projected_, best_, level_, slope_;
+  double value_ = 0, bound_ = 0, worst_ = 0, violation_ = 0;
+  std::uint32_t iterations_ = 0;
+  std::size_t pairs_ = 1;
+  bool budgets_ = false;
+};
+
+}  // namespace penstock::load
