@@ -31,7 +31,6 @@ void InteriorPoint::run(const Programme& programme) {
   iterations_ = 0;
   start();
   evaluate();
-  double centring = 0.2;
   while (!x_.empty() && iterations_ < p_->settings.most_iterations) {
     const double sum = complementarity();
     // The sum is what value and bound differ by once the multipliers fit; until then there is nothing to
@@ -39,40 +38,31 @@ void InteriorPoint::run(const Programme& programme) {
     const auto wanted = [&] { return std::max(p_->settings.gap * value_, p_->smallest); };
     if (sum < 3 * wanted() || iterations_ % 8 == 7) evaluate();
     if (value_ - bound_ <= wanted()) break;
+    aim(0, 0);
+    if (!factor() || !direction()) break;
+    const double share = centring(sum), pairs = static_cast<double>(pairs_);
     // Below a part of what is wanted the sum has nothing more to give, and slacks vanish before the
     // multipliers fit.
-    const double mu = std::max(centring * sum, kEnough * wanted()) / static_cast<double>(pairs_);
-    if (!newton(mu)) break;
-    const Steps step = longest_step(mu);
+    aim(std::max(share * sum, kEnough * wanted()) / pairs, predicted_.primal * predicted_.dual);
+    if (!direction()) break;
+    const Steps step = longest_step();
     if (!(std::max(step.primal, step.dual) > 1e-10)) break;
-    advance(step, mu);
+    advance(step);
     ++iterations_;
-    const double least = std::min(step.primal, step.dual);
-    centring = std::clamp((1 - least) * (1 - least), 0.05, 0.8);
   }
   evaluate();
 }
 
 void InteriorPoint::start() {
   const auto& p = *p_;
-  const std::size_t services = p.remaining.size();
-  x_.resize(p.placement_of.size());
-  scratch_.assign(2 * services, 0);
-  for (std::size_t i = 0; i < x_.size(); ++i) {
-    scratch_[2 * p.service_of[i]] += p.lower[i];
-    scratch_[2 * p.service_of[i] + 1] += p.upper[i];
-  }
-  for (std::size_t i = 0; i < x_.size(); ++i) {
-    const double low = scratch_[2 * p.service_of[i]], high = scratch_[2 * p.service_of[i] + 1];
-    x_[i] = p.lower[i] + (p.remaining[p.service_of[i]] - low) / (high - low) * (p.upper[i] - p.lower[i]);
-  }
+  start_shares();
   best_ = x_;
   rows_.assign(p.base.size(), {});
   nodes_.assign(p.nodes.size(), {});
   latency_.assign(p.latency.size(), {});
   r_gradient_.resize(nodes_.size());
   loads(level_, x_);
-  double scale = 0;
+  double scale = 1e-6;
   std::uint32_t u = 0;
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
     const auto& node = p.nodes[n];
@@ -83,43 +73,97 @@ void InteriorPoint::start() {
     u += node.rows * (node.count + 1);
   }
   u_.resize(u);
-  scale = std::max(scale, 1e-6);
+  scale *= 0.1;
   t_ = 0;
-  double e = 0;
+  double overload = 0;
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
     const auto& node = p.nodes[n];
     double& r = nodes_[n].r;
-    r += 0.1 * scale;
-    t_ = std::max(t_, r);
-    e = std::max(e, r - node.limit);
+    // Costs near full utilisation are steep: a start there would begin with multipliers far beyond the
+    // solution's.
+    const auto beside = [&](double at) {
+      const double room = LatencyCurve::kMostRho / node.capacity - at;
+      return node.latencies == 0 ? scale : std::min(scale, room > 0 ? 0.2 * room : 0.05 * scale);
+    };
+    r += beside(r);
+    t_ = std::max(t_, r + scale);
+    overload = std::max(overload, r - node.limit);
     for (std::size_t k = node.first_row; k < node.first_row + node.rows; ++k) rows_[k].slack = r - level_[k];
     for (std::uint32_t l = node.first_latency; l < node.first_latency + node.latencies; ++l) {
       auto& term = latency_[l];
-      term.s = std::max(r, p.latency[l].kink) + 0.1 * scale;
+      term.s = std::max(r, p.latency[l].kink);
+      term.s += beside(term.s);
       term.above.slack = term.s - r;
       term.kink.slack = term.s - p.latency[l].kink;
     }
   }
-  t_ += 0.1 * scale;
-  e_.slack = e + 0.1 * scale;
+  e_.slack = overload + scale;
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
     nodes_[n].balance.slack = t_ - nodes_[n].r;
     nodes_[n].overload.slack = e_.slack + p.nodes[n].limit - nodes_[n].r;
   }
-  start_duals(p.penalty / p.settings.penalty * scale /
-              static_cast<double>(std::max<std::size_t>(1, nodes_.size())));
+  start_duals(overload > 0 ? 0.5 : 0);
 }
 
-void InteriorPoint::start_duals(double mu) {
+// Shares at equal utilisation where limits allow, a little inside of the limits.
+void InteriorPoint::start_shares() {
   const auto& p = *p_;
   const std::size_t services = p.remaining.size();
-  const auto centre = [mu](Pair& pair) { pair.dual = mu / pair.slack; };
+  x_.resize(p.placement_of.size());
+  scratch_.assign(3 * services, 0);
+  double *const low = scratch_.data(), *const high = low + services, *const factor = high + services;
+  for (std::size_t i = 0; i < x_.size(); ++i) {
+    low[p.service_of[i]] += p.lower[i];
+    high[p.service_of[i]] += p.upper[i];
+  }
+  for (std::size_t s = 0; s < services; ++s) factor[s] = (p.remaining[s] - low[s]) / (high[s] - low[s]);
+  // Even use of the limits' room gives one such point, equal utilisation cut at a part of that another.
+  const auto cut = [&](std::size_t i, double by) {
+    const double fill = factor[p.service_of[i]], room = p.upper[i] - p.lower[i];
+    const double least = p.lower[i] + 0.1 * fill * room, most = p.upper[i] - 0.1 * (1 - fill) * room;
+    return std::clamp(by * p.equal_share[p.placement_of[i]], least, most);
+  };
+  sums_.assign(services, 0);
+  scale_.assign(services, 1);
+  for (int pass = 0; pass < 4; ++pass) {
+    std::fill(sums_.begin(), sums_.end(), 0.0);
+    for (std::size_t i = 0; i < x_.size(); ++i) {
+      x_[i] = cut(i, scale_[p.service_of[i]]);
+      sums_[p.service_of[i]] += x_[i];
+    }
+    for (std::size_t s = 0; s < services; ++s)
+      if (sums_[s] > 0) scale_[s] *= p.remaining[s] / sums_[s];
+  }
+  // What is missing comes from the even point's side of the room.
+  for (std::size_t s = 0; s < services; ++s) {
+    const double missing = p.remaining[s] - sums_[s];
+    scale_[s] = missing > 0 ? missing / (high[s] - sums_[s]) : missing / (sums_[s] - low[s]);
+  }
+  for (std::size_t i = 0; i < x_.size(); ++i) {
+    const double by = scale_[p.service_of[i]];
+    x_[i] += by * (by > 0 ? p.upper[i] - x_[i] : x_[i] - p.lower[i]);
+  }
+}
+
+// Multipliers that fit together: those of t sum to the balance, a node's rows carry what pulls at its r, and
+// a share's limits carry what its slope differs from its service's mean. Within a sum each product is the
+// same.
+void InteriorPoint::start_duals(double overloaded) {
+  const auto& p = *p_;
+  const std::size_t services = p.remaining.size();
   budget_row_.assign(services, kNone);
   price_.assign(services, 0);
   budget_.assign(services, {});
   excess_.assign(services, {});
   order_ = services;
   pairs_ = 2 * x_.size() + rows_.size() + 2 * nodes_.size() + 2 * latency_.size() + 1;
+  double balance = 0, overload = 0;
+  for (const auto& node : nodes_) balance += 1 / node.balance.slack, overload += 1 / node.overload.slack;
+  const double mu = p.balance / balance;
+  const double push =
+      overloaded > 0 ? overloaded * p.penalty / overload : std::min(mu, 0.5 * p.penalty / overload);
+  e_.dual = p.penalty - push * overload;
+  slope_ = p.cost;
   scratch_.assign(services, 0);
   for (std::size_t i = 0; i < x_.size(); ++i) scratch_[p.service_of[i]] += p.spending[i] * x_[i];
   for (std::size_t s = 0; s < services; ++s) {
@@ -133,16 +177,40 @@ void InteriorPoint::start_duals(double mu) {
   }
   budgets_ = order_ > services;
   order_ += 2;
+  for (std::size_t n = 0; n < nodes_.size(); ++n) {
+    const auto& node = p.nodes[n];
+    auto& state = nodes_[n];
+    state.balance.dual = mu / state.balance.slack;
+    state.overload.dual = push / state.overload.slack;
+    double pulls = 2 * node.quadratic * state.r + state.balance.dual + state.overload.dual, rows = 0;
+    for (std::uint32_t l = node.first_latency; l < node.first_latency + node.latencies; ++l) {
+      auto& term = latency_[l];
+      const double slope = p.latency_at(node, p.latency[l], term.s).slope;
+      const double each = slope / (1 / term.above.slack + 1 / term.kink.slack);
+      term.above.dual = each / term.above.slack;
+      term.kink.dual = each / term.kink.slack;
+      pulls += term.above.dual;
+    }
+    for (std::size_t k = node.first_row; k < node.first_row + node.rows; ++k) rows += 1 / rows_[k].slack;
+    const double* rate = p.rates.data() + node.first_rate;
+    for (std::size_t k = node.first_row; k < node.first_row + node.rows; ++k, rate += node.count) {
+      rows_[k].dual = pulls / rows / rows_[k].slack;
+      for (std::size_t j = 0; j < node.count; ++j) slope_[node.first + j] += rows_[k].dual * rate[j];
+    }
+  }
   dx_.resize(x_.size()), inverse_d_.resize(x_.size()), gradient_.resize(x_.size());
   lower_dual_.resize(x_.size()), upper_dual_.resize(x_.size());
+  lower_target_.resize(x_.size()), upper_target_.resize(x_.size());
   for (std::size_t i = 0; i < x_.size(); ++i) {
-    lower_dual_[i] = mu / (x_[i] - p.lower[i]);
-    upper_dual_[i] = mu / (p.upper[i] - x_[i]);
+    const ServiceIndex s = p.service_of[i];
+    if (budget_row_[s] != kNone) slope_[i] += budget_[s].dual * p.spending[i];
+    price_[s] += slope_[i] * x_[i] / p.remaining[s];
   }
-  for (auto& row : rows_) centre(row);
-  for (auto& node : nodes_) centre(node.balance), centre(node.overload);
-  for (auto& term : latency_) centre(term.above), centre(term.kink);
-  centre(e_);
+  for (std::size_t i = 0; i < x_.size(); ++i) {
+    const double over = slope_[i] - price_[p.service_of[i]];
+    lower_dual_[i] = std::max(0.0, over) + mu / (x_[i] - p.lower[i]);
+    upper_dual_[i] = std::max(0.0, -over) + mu / (p.upper[i] - x_[i]);
+  }
 }
 
 // Normalised utilisation of every row at the shares.
@@ -158,34 +226,85 @@ void InteriorPoint::loads(std::vector<double>& out, const std::vector<double>& s
   }
 }
 
+// Everything but the limits of shares and the budgets.
+template <class Visit>
+void InteriorPoint::each_pair(Visit&& visit) {
+  for (auto& row : rows_) visit(row);
+  for (auto& node : nodes_) visit(node.balance), visit(node.overload);
+  for (auto& term : latency_) visit(term.above), visit(term.kink);
+  visit(e_);
+}
+
 double InteriorPoint::complementarity() {
-  double sum = e_.slack * e_.dual;
-  const auto add = [&sum](const Pair& pair) { sum += pair.slack * pair.dual; };
+  double sum = 0;
   for (std::size_t i = 0; i < x_.size(); ++i)
     sum += (x_[i] - p_->lower[i]) * lower_dual_[i] + (p_->upper[i] - x_[i]) * upper_dual_[i];
-  for (const auto& row : rows_) add(row);
-  for (const auto& node : nodes_) add(node.balance), add(node.overload);
-  for (const auto& term : latency_) add(term.above), add(term.kink);
-  for (const auto& w : budget_) add(w);
-  for (const auto& f : excess_) add(f);
+  each_pair([&sum](const Pair& pair) { sum += pair.slack * pair.dual; });
+  for (const auto& w : budget_) sum += w.slack * w.dual;
+  for (const auto& f : excess_) sum += f.slack * f.dual;
   return sum;
 }
 
-InteriorPoint::Steps InteriorPoint::longest_step(double mu) {
+// After the predictor: Mehrotra's part of the sum to aim at, the cube of what the predictor would leave of
+// it.
+double InteriorPoint::centring(double sum) {
+  const Steps by = predicted_ = longest_step();
+  double left = 0;
+  const auto add = [&](double slack, double step, double dual, double dual_step) {
+    left += (slack + by.primal * step) * (dual + by.dual * dual_step);
+  };
+  for (std::size_t i = 0; i < x_.size(); ++i) {
+    const double low = x_[i] - p_->lower[i], high = p_->upper[i] - x_[i];
+    add(low, dx_[i], lower_dual_[i], -lower_dual_[i] * dx_[i] / low - lower_dual_[i]);
+    add(high, -dx_[i], upper_dual_[i], upper_dual_[i] * dx_[i] / high - upper_dual_[i]);
+  }
+  each_pair([&](const Pair& pair) { add(pair.slack, pair.step, pair.dual, pair.dual_step()); });
+  for (std::size_t s = 0; s < price_.size(); ++s) {
+    if (budget_row_[s] == kNone) continue;
+    const double step = right_[budget_row_[s]];
+    add(budget_[s].slack, budget_[s].step, budget_[s].dual, step);
+    add(excess_[s].slack, excess_[s].step, excess_[s].dual, -step);
+  }
+  const double part = std::max(0.0, left / sum);
+  return std::clamp(part * part * part, 1e-3, 0.8);
+}
+
+// Targets of the next direction: mu, less `corrected` of the last direction's products.
+void InteriorPoint::aim(double mu, double corrected) {
+  if (corrected <= 0) {
+    std::fill(lower_target_.begin(), lower_target_.end(), mu);
+    std::fill(upper_target_.begin(), upper_target_.end(), mu);
+    each_pair([mu](Pair& pair) { pair.target = mu; });
+    for (auto& w : budget_) w.target = mu;
+    for (auto& f : excess_) f.target = mu;
+    return;
+  }
+  for (std::size_t i = 0; i < x_.size(); ++i) {
+    const double dx = dx_[i];
+    lower_target_[i] = mu + corrected * dx * lower_dual_[i] * (dx / (x_[i] - p_->lower[i]) + 1);
+    upper_target_[i] = mu + corrected * dx * upper_dual_[i] * (dx / (p_->upper[i] - x_[i]) - 1);
+  }
+  each_pair([&](Pair& pair) { pair.target = mu - corrected * pair.step * pair.dual_step(); });
+  for (std::size_t s = 0; s < price_.size(); ++s) {
+    if (budget_row_[s] == kNone) continue;
+    const double step = right_[budget_row_[s]];
+    budget_[s].target = mu - corrected * budget_[s].step * step;
+    excess_[s].target = mu + corrected * excess_[s].step * step;
+  }
+}
+
+InteriorPoint::Steps InteriorPoint::longest_step() {
   const auto& p = *p_;
   Room primal, dual;
   const auto see = [&](const Pair& pair) {
     primal.see(pair.slack, pair.step);
-    dual.see(pair.dual, (mu - pair.dual * pair.step) / pair.slack - pair.dual);
+    dual.see(pair.dual, pair.dual_step());
   };
   for (std::size_t i = 0; i < x_.size(); ++i) {
-    see({x_[i] - p.lower[i], lower_dual_[i], dx_[i]});
-    see({p.upper[i] - x_[i], upper_dual_[i], -dx_[i]});
+    see({x_[i] - p.lower[i], lower_dual_[i], dx_[i], lower_target_[i]});
+    see({p.upper[i] - x_[i], upper_dual_[i], -dx_[i], upper_target_[i]});
   }
-  for (const auto& row : rows_) see(row);
-  for (const auto& node : nodes_) see(node.balance), see(node.overload);
-  for (const auto& term : latency_) see(term.above), see(term.kink);
-  see(e_);
+  each_pair(see);
   for (std::size_t s = 0; s < price_.size(); ++s) {
     if (budget_row_[s] == kNone) continue;
     const double step = right_[budget_row_[s]];
@@ -234,30 +353,21 @@ double InteriorPoint::trusted_step(double most) const {
   return most;
 }
 
-void InteriorPoint::advance(const Steps& by, double mu) {
+void InteriorPoint::advance(const Steps& by) {
   const auto& p = *p_;
-  const auto dual = [&](double slack, double value, double step) {
-    return value + by.dual * ((mu - value * step) / slack - value);
-  };
-  const auto move = [&](Pair& pair) {
-    pair.dual = dual(pair.slack, pair.dual, pair.step);
-    pair.slack += by.primal * pair.step;
-  };
   for (std::size_t i = 0; i < x_.size(); ++i) {
-    lower_dual_[i] = dual(x_[i] - p.lower[i], lower_dual_[i], dx_[i]);
-    upper_dual_[i] = dual(p.upper[i] - x_[i], upper_dual_[i], -dx_[i]);
+    const Pair low{x_[i] - p.lower[i], lower_dual_[i], dx_[i], lower_target_[i]};
+    const Pair high{p.upper[i] - x_[i], upper_dual_[i], -dx_[i], upper_target_[i]};
+    lower_dual_[i] += by.dual * low.dual_step();
+    upper_dual_[i] += by.dual * high.dual_step();
     x_[i] += by.primal * dx_[i];
   }
-  for (auto& row : rows_) move(row);
-  for (auto& node : nodes_) {
-    move(node.balance), move(node.overload);
-    node.r += by.primal * node.dr;
-  }
-  for (auto& term : latency_) {
-    term.s += by.primal * term.kink.step;
-    move(term.above), move(term.kink);
-  }
-  move(e_);
+  for (auto& node : nodes_) node.r += by.primal * node.dr;
+  for (auto& term : latency_) term.s += by.primal * term.kink.step;
+  each_pair([&](Pair& pair) {
+    pair.dual += by.dual * pair.dual_step();
+    pair.slack += by.primal * pair.step;
+  });
   t_ += by.primal * dt_;
   for (std::size_t s = 0; s < price_.size(); ++s) {
     price_[s] += by.dual * right_[s];

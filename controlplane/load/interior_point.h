@@ -29,9 +29,11 @@ class InteriorPoint {
   [[nodiscard]] std::uint32_t iterations() const { return iterations_; }
 
  private:
-  /// A slack that stays above zero, its multiplier, and the slack's step.
+  /// A slack that stays above zero, its multiplier, the slack's step, and the product that the step aims at.
   struct Pair {
-    double slack = 0, dual = 0, step = 0;
+    double slack = 0, dual = 0, step = 0, target = 0;
+    [[nodiscard]] double pull() const { return target / slack; }
+    [[nodiscard]] double dual_step() const { return (target - dual * step) / slack - dual; }
     [[nodiscard]] double weight() const { return dual / slack; }
   };
   struct NodeState {
@@ -53,26 +55,34 @@ class InteriorPoint {
   };
 
   void start();
-  void start_duals(double mu);
+  void start_shares();
+  void start_duals(double overloaded);
   void loads(std::vector<double>& out, const std::vector<double>& share) const;
+  template <class Visit>
+  void each_pair(Visit&& visit);
   [[nodiscard]] double complementarity();
-  bool newton(double mu);
-  void shares_gradient(double mu);
-  void node_block(std::size_t index, double mu);
+  [[nodiscard]] double centring(double sum);
+  void aim(double mu, double corrected);
+  bool factor();
+  void factor_node(std::size_t index);
   void scatter(std::size_t index);
-  void back_substitute(double mu);
-  [[nodiscard]] Steps longest_step(double mu);
+  bool direction();
+  void gradient_of_shares();
+  void node_gradient(std::size_t index);
+  void back_substitute();
+  [[nodiscard]] Steps longest_step();
   [[nodiscard]] double trusted_step(double most) const;
-  void advance(const Steps& by, double mu);
+  void advance(const Steps& by);
   void onto_sums();
   void evaluate();
   [[nodiscard]] double certified_bound();
 
+  Steps predicted_;
   const Programme* p_ = nullptr;
   double t_ = 0, dt_ = 0;
   Pair e_;  // e is its own slack
   // Per variable.
-  std::vector<double> x_, dx_, lower_dual_, upper_dual_, inverse_d_, gradient_;
+  std::vector<double> x_, dx_, lower_dual_, upper_dual_, lower_target_, upper_target_, inverse_d_, gradient_;
   std::vector<Pair> rows_;
   std::vector<NodeState> nodes_;
   std::vector<LatencyState> latency_;
@@ -81,7 +91,7 @@ class InteriorPoint {
   std::vector<std::uint32_t> budget_row_;  // per service: its row, or kNone
   std::size_t order_ = 0;                  // of the coupling system: services, budgets, t, e
   std::vector<double> system_, right_, r_gradient_, u_;
-  std::vector<double> scratch_, projected_, best_, level_, slope_;
+  std::vector<double> scratch_, sums_, scale_, projected_, best_, level_, slope_;
   double value_ = 0, bound_ = 0, worst_ = 0, violation_ = 0;
   std::uint32_t iterations_ = 0;
   std::size_t pairs_ = 1;

@@ -16,57 +16,65 @@ constexpr double kMatters = 1e-3;
 
 }  // namespace
 
-bool InteriorPoint::newton(double mu) {
+bool InteriorPoint::factor() {
   const auto& p = *p_;
-  const std::size_t services = price_.size(), t = order_ - 2, e = order_ - 1;
+  const std::size_t t = order_ - 2, e = order_ - 1;
+  for (std::size_t i = 0; i < x_.size(); ++i) {
+    const double low = x_[i] - p.lower[i], high = p.upper[i] - x_[i];
+    inverse_d_[i] = low * high / (lower_dual_[i] * high + upper_dual_[i] * low);
+  }
   system_.assign(order_ * order_, 0);
-  right_.assign(order_, 0);
-  right_[t] = -p.balance;
-  right_[e] = mu / e_.slack - p.penalty;
   system_[e * order_ + e] = e_.weight();
-  shares_gradient(mu);
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
-    node_block(n, mu);
+    factor_node(n);
     scatter(n);
   }
-  for (std::size_t s = 0; s < services; ++s) {
+  for (std::size_t s = 0; s < price_.size(); ++s) {
     double& diagonal = system_[s * order_ + s];
-    if (diagonal == 0) {
-      diagonal = -1;  // a service without variables
-    } else {
-      right_[s] -= p.remaining[s] - scratch_[s];
-    }
+    if (diagonal == 0) diagonal = -1;  // a service without variables
     if (budget_row_[s] == kNone) continue;
-    const std::size_t row = budget_row_[s];
     const auto &w = budget_[s], &f = excess_[s];
-    system_[row * order_ + row] -= f.slack / f.dual + w.slack / w.dual;
-    right_[row] -= mu / w.dual - w.slack - mu / f.dual + f.slack;
+    system_[budget_row_[s] * (order_ + 1)] -= f.slack / f.dual + w.slack / w.dual;
   }
-  if (!factorise(system_, order_)) return false;
+  return std::isfinite(system_[t * order_ + t]) && factorise(system_, order_);
+}
+
+// Newton's direction towards the targets, with the factor at hand.
+bool InteriorPoint::direction() {
+  const auto& p = *p_;
+  const std::size_t t = order_ - 2, e = order_ - 1;
+  right_.assign(order_, 0);
+  right_[t] = -p.balance;
+  right_[e] = e_.pull() - p.penalty;
+  gradient_of_shares();
+  for (std::size_t n = 0; n < nodes_.size(); ++n) node_gradient(n);
+  for (std::size_t s = 0; s < price_.size(); ++s) {
+    if (scratch_[s] > 0) right_[s] -= p.remaining[s] - scratch_[s];
+    if (budget_row_[s] == kNone) continue;
+    const auto &w = budget_[s], &f = excess_[s];
+    right_[budget_row_[s]] -= w.target / w.dual - w.slack - f.target / f.dual + f.slack;
+  }
   solve_factorised(system_, order_, right_);
   dt_ = right_[t];
   e_.step = right_[e];
-  back_substitute(mu);
+  back_substitute();
   return std::isfinite(dt_) && std::isfinite(e_.step);
 }
 
 // Also leaves the services' sums in scratch_.
-void InteriorPoint::shares_gradient(double mu) {
+void InteriorPoint::gradient_of_shares() {
   const auto& p = *p_;
-  const std::size_t size = x_.size();
-  for (std::size_t i = 0; i < size; ++i) {
-    const double low = 1 / (x_[i] - p.lower[i]), high = 1 / (p.upper[i] - x_[i]);
-    inverse_d_[i] = 1 / (lower_dual_[i] * low + upper_dual_[i] * high);
-    gradient_[i] = mu * (low - high) - p.cost[i];
-  }
+  for (std::size_t i = 0; i < x_.size(); ++i)
+    gradient_[i] =
+        lower_target_[i] / (x_[i] - p.lower[i]) - upper_target_[i] / (p.upper[i] - x_[i]) - p.cost[i];
   scratch_.assign(price_.size(), 0);
-  for (std::size_t i = 0; i < size; ++i) {
+  for (std::size_t i = 0; i < x_.size(); ++i) {
     const ServiceIndex s = p.service_of[i];
     gradient_[i] += price_[s];
     scratch_[s] += x_[i];
   }
   if (!budgets_) return;
-  for (std::size_t i = 0; i < size; ++i) {
+  for (std::size_t i = 0; i < x_.size(); ++i) {
     const ServiceIndex s = p.service_of[i];
     if (budget_row_[s] != kNone) gradient_[i] -= budget_[s].dual * p.spending[i];
   }
@@ -74,27 +82,18 @@ void InteriorPoint::shares_gradient(double mu) {
 
 // The block is diag(1 / inverse_d, bend) + sum over rows of weight * v v^T with v = (-rates, 1). Its inverse
 // is diag(...)^-1 - U^T U; U is left in u_, `rank` rows of count + 1.
-void InteriorPoint::node_block(std::size_t index, double mu) {
+void InteriorPoint::factor_node(std::size_t index) {
   const auto& p = *p_;
   const auto& node = p.nodes[index];
   auto& state = nodes_[index];
   const std::size_t m = node.count;
-  double* const gradient = gradient_.data() + node.first;
   const double* const inverse_d = inverse_d_.data() + node.first;
   state.bend = 2 * node.quadratic + state.balance.weight() + state.overload.weight();
-  const double to_t = mu / state.balance.slack, to_e = mu / state.overload.slack;
-  right_[order_ - 2] += to_t;
-  right_[order_ - 1] += to_e;
-  double g = -2 * node.quadratic * state.r - to_t - to_e;
   for (std::uint32_t l = node.first_latency; l < node.first_latency + node.latencies; ++l) {
     auto& term = latency_[l];
-    const auto at = p.latency_at(node, p.latency[l], term.s);
-    const double above = term.above.weight(), to_above = mu / term.above.slack;
-    term.bend = at.bend + above + term.kink.weight();
-    const double force = to_above + mu / term.kink.slack - at.slope;
+    const double above = term.above.weight();
+    term.bend = p.latency_at(node, p.latency[l], term.s).bend + above + term.kink.weight();
     state.bend += above * (term.bend - above) / term.bend;
-    g -= to_above - above * force / term.bend;
-    term.kink.step = force / term.bend;  // and above / bend * dr
   }
   std::array<const double*, kDimensions> active{};
   std::array<double, kDimensions * kDimensions> middle{};
@@ -102,12 +101,10 @@ void InteriorPoint::node_block(std::size_t index, double mu) {
   const double* rate = p.rates.data() + node.first_rate;
   double* const u = u_.data() + state.first_u;
   for (std::size_t k = node.first_row; k < node.first_row + node.rows; ++k, rate += m) {
-    const double weight = rows_[k].weight(), pull = mu / rows_[k].slack;
+    const double weight = rows_[k].weight();
     double* const row = u + rank * (m + 1);
     double norm = 1 / state.bend;
-    g += pull;
     for (std::size_t j = 0; j < m; ++j) {
-      gradient[j] -= pull * rate[j];
       row[j] = -rate[j] * inverse_d[j];
       norm -= rate[j] * row[j];
     }
@@ -140,11 +137,10 @@ void InteriorPoint::node_block(std::size_t index, double mu) {
     for (std::size_t j = 0; j <= m; ++j) row[j] /= root;
   }
   state.rank = static_cast<std::uint32_t>(rank);
-  r_gradient_[index] = g;
 }
 
-// Subtracts C^T K^-1 C from the system and C^T K^-1 g from its right side; C has -1 at a share's service, its
-// spending at its budget, and -weight of r at t and e.
+// Subtracts C^T K^-1 C from the system; C has -1 at a share's service, its spending at its budget, and
+// -weight of r at t and e.
 void InteriorPoint::scatter(std::size_t index) {
   const auto& p = *p_;
   const auto& node = p.nodes[index];
@@ -152,21 +148,9 @@ void InteriorPoint::scatter(std::size_t index) {
   const std::size_t m = node.count, t = order_ - 2, e = order_ - 1;
   const double q = state.balance.weight(), o = state.overload.weight();
   const double* const u = u_.data() + state.first_u;
-  const double* const g = gradient_.data() + node.first;
   const double* const inverse_d = inverse_d_.data() + node.first;
-  std::array<double, kDimensions> along{};  // U g
-  double square = 0;                        // of U's last column
-  for (std::size_t k = 0; k < state.rank; ++k) {
-    const double* row = u + k * (m + 1);
-    double sum = row[m] * r_gradient_[index];
-    for (std::size_t j = 0; j < m; ++j) sum += row[j] * g[j];
-    along[k] = sum;
-    square += row[m] * row[m];
-  }
-  double moved = r_gradient_[index] / state.bend;
-  for (std::size_t k = 0; k < state.rank; ++k) moved -= u[k * (m + 1) + m] * along[k];
-  right_[t] += q * moved;
-  right_[e] += o * moved;
+  double square = 0;  // of U's last column
+  for (std::size_t k = 0; k < state.rank; ++k) square += u[k * (m + 1) + m] * u[k * (m + 1) + m];
   double *const t_row = &system_[t * order_], *const e_row = &system_[e * order_];
   t_row[t] += q * (state.bend - q) / state.bend + q * q * square;
   e_row[e] += o * (state.bend - o) / state.bend + o * o * square;
@@ -175,18 +159,15 @@ void InteriorPoint::scatter(std::size_t index) {
     const ServiceIndex s = p.service_of[node.first + i];
     const std::uint32_t b = budgets_ ? budget_row_[s] : kNone;
     const double spending = b == kNone ? 0 : p.spending[node.first + i];
-    double step = g[i] * inverse_d[i], with_r = 0;
+    double with_r = 0;
     for (std::size_t k = 0; k < state.rank; ++k) {
       const double* row = u + k * (m + 1);
-      step -= row[i] * along[k];
       with_r += row[i] * row[m];
     }
-    right_[s] += step;
     t_row[s] += q * with_r;
     e_row[s] += o * with_r;
     system_[s * order_ + s] -= inverse_d[i];
     if (b != kNone) {
-      right_[b] -= spending * step;
       t_row[b] -= q * spending * with_r;
       e_row[b] -= o * spending * with_r;
       system_[b * order_ + s] += spending * inverse_d[i];
@@ -210,7 +191,48 @@ void InteriorPoint::scatter(std::size_t index) {
   }
 }
 
-void InteriorPoint::back_substitute(double mu) {
+// The node's part of the gradient, and what eliminating it leaves on the right side.
+void InteriorPoint::node_gradient(std::size_t index) {
+  const auto& p = *p_;
+  const auto& node = p.nodes[index];
+  const auto& state = nodes_[index];
+  const std::size_t m = node.count;
+  double* const gradient = gradient_.data() + node.first;
+  double g = -2 * node.quadratic * state.r - state.balance.pull() - state.overload.pull();
+  for (std::uint32_t l = node.first_latency; l < node.first_latency + node.latencies; ++l) {
+    auto& term = latency_[l];
+    const double force =
+        term.above.pull() + term.kink.pull() - p.latency_at(node, p.latency[l], term.s).slope;
+    g -= term.above.pull() - term.above.weight() * force / term.bend;
+    term.kink.step = force / term.bend;  // and above / bend * dr
+  }
+  const double* rate = p.rates.data() + node.first_rate;
+  for (std::size_t k = node.first_row; k < node.first_row + node.rows; ++k, rate += m) {
+    const double pull = rows_[k].pull();
+    g += pull;
+    for (std::size_t j = 0; j < m; ++j) gradient[j] -= pull * rate[j];
+  }
+  r_gradient_[index] = g;
+  double moved = g / state.bend;
+  double* const dx = dx_.data() + node.first;
+  for (std::size_t j = 0; j < m; ++j) dx[j] = gradient[j] * inverse_d_[node.first + j];
+  for (std::size_t k = 0; k < state.rank; ++k) {
+    const double* row = u_.data() + state.first_u + k * (m + 1);
+    double along = row[m] * g;
+    for (std::size_t j = 0; j < m; ++j) along += row[j] * gradient[j];
+    for (std::size_t j = 0; j < m; ++j) dx[j] -= row[j] * along;
+    moved -= row[m] * along;
+  }
+  right_[order_ - 2] += state.balance.weight() * moved + state.balance.pull();
+  right_[order_ - 1] += state.overload.weight() * moved + state.overload.pull();
+  for (std::size_t j = 0; j < m; ++j) {
+    const ServiceIndex s = p.service_of[node.first + j];
+    right_[s] += dx[j];
+    if (budgets_ && budget_row_[s] != kNone) right_[budget_row_[s]] -= p.spending[node.first + j] * dx[j];
+  }
+}
+
+void InteriorPoint::back_substitute() {
   const auto& p = *p_;
   for (std::size_t i = 0; i < x_.size(); ++i) gradient_[i] += right_[p.service_of[i]];
   for (std::size_t i = 0; budgets_ && i < x_.size(); ++i) {
@@ -251,8 +273,8 @@ void InteriorPoint::back_substitute(double mu) {
     if (budget_row_[s] == kNone) continue;
     auto &w = budget_[s], &f = excess_[s];
     const double step = right_[budget_row_[s]];
-    f.step = mu / f.dual - f.slack + f.slack / f.dual * step;
-    w.step = mu / w.dual - w.slack - w.slack / w.dual * step;
+    f.step = f.target / f.dual - f.slack + f.slack / f.dual * step;
+    w.step = w.target / w.dual - w.slack - w.slack / w.dual * step;
   }
 }
 
