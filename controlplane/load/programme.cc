@@ -200,6 +200,7 @@ void Programme::group(const SolverInput& input) {
                         capacity_of(in, k));
       }
     }
+    drop_dominated(node);
     bound_levels(node);
     nodes.push_back(node);
   }
@@ -224,6 +225,32 @@ void Programme::add_latency(Node& node, double weight, double objective) {
       queued <= most ? queued / (1 + queued) : LatencyCurve::kMostRho + (queued - most) * left * left;
   latency.push_back({weight, objective, rho / node.capacity});
   ++node.latencies;
+}
+
+// A row that another is above of at any shares never is the node's largest.
+void Programme::drop_dominated(Node& node) {
+  const std::size_t m = node.count;
+  double* const rate = rates.data() + node.first_rate;
+  const auto below = [&](std::size_t a, std::size_t b) {
+    if (base[node.first_row + a] > base[node.first_row + b]) return false;
+    for (std::size_t j = 0; j < m; ++j)
+      if (rate[a * m + j] > rate[b * m + j]) return false;
+    return true;
+  };
+  std::size_t kept = 0;
+  for (std::size_t k = 0; k < node.rows; ++k) {
+    bool needed = true;
+    for (std::size_t other = 0; needed && other < kept; ++other) needed = !below(k, other);
+    for (std::size_t other = k + 1; needed && other < node.rows; ++other) needed = !below(k, other);
+    if (!needed) continue;
+    base[node.first_row + kept] = base[node.first_row + k];
+    row_dimension[node.first_row + kept] = row_dimension[node.first_row + k];
+    std::copy_n(rate + k * m, m, rate + kept++ * m);
+  }
+  node.rows = static_cast<std::uint32_t>(kept);
+  base.resize(node.first_row + kept);
+  row_dimension.resize(node.first_row + kept);
+  rates.resize(node.first_rate + kept * m);
 }
 
 void Programme::bound_levels(Node& node) {

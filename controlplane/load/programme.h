@@ -63,6 +63,7 @@ struct Programme {
   void group(const SolverInput& input);
   void price(const SolverInput& input);
   void add_latency(Node& node, double weight, double objective);
+  void drop_dominated(Node& node);
   void bound_levels(Node& node);
   double number(double value);
   std::vector<std::uint32_t> start_;
