@@ -8,6 +8,8 @@
 
 #include "controlplane/api/api.h"
 #include "controlplane/api/http_server.h"
+#include "controlplane/load/planner.h"
+#include "controlplane/load/solver.h"
 #include "controlplane/store/sqlite_store.h"
 #include "controlplane/stream/streams.h"
 #include "penstock/base/exit_code.h"
@@ -42,7 +44,9 @@ int fail(const Error& error) {
 int serve(const Options& options) {
   auto store = SqliteStore::open(options.store);
   if (!store) return fail(store.error());
-  auto streams = Streams::start(options.grpc, options.tls);
+  load::Solver solver;
+  load::Planner planner({}, [&solver](const load::SolverInput& input) { return solver.solve(input); });
+  auto streams = Streams::start(options.grpc, options.tls, planning_by(planner));
   if (!streams) return fail(streams.error());
   auto desired =
       Desired::load(std::move(*store), [&](DesiredSnapshot state) { (*streams)->publish(std::move(state)); });
