@@ -82,17 +82,38 @@ class Totals {
   std::map<std::string, Verdict> verdicts_;
 };
 
+/// The weights that a gateway's slots follow, from the last word about them: loads come more often than
+/// status, but of services whose weights move only.
+std::map<std::string, std::uint32_t> weights_in_force(const ObservedGateway& gateway,
+                                                      const proto::ServiceStats& stats) {
+  std::map<std::string, std::uint32_t> out;
+  const auto take = [&](const proto::ServiceStats& service) {
+    for (const proto::BackendStats& b : service.backends()) {
+      if (b.has_weight()) out[b.backend()] = b.weight();
+    }
+  };
+  take(stats);
+  if (!gateway.loads || gateway.loads_at < gateway.status_at) return out;
+  for (const proto::ServiceStats& service : gateway.loads->services()) {
+    if (service.service() == stats.service()) take(service);
+  }
+  return out;
+}
+
 json describe(const ObservedGateway& gateway, const proto::ServiceStats& stats) {
   json outcomes = json::object();
   for (const proto::OutcomeCount& o : stats.outcomes()) outcomes[o.outcome()] = o.packets();
   json backends = json::array();
+  const auto weights = weights_in_force(gateway, stats);
   for (const proto::BackendStats& b : stats.backends()) {
+    const auto weight = weights.find(b.backend());
     backends.push_back({{"backend", b.backend()},
                         {"packets", b.packets()},
                         {"bytes", b.bytes()},
                         {"new_flows", b.new_flows()},
                         {"next_hop", b.next_hop()},
                         {"flows", b.flows()},
+                        {"weight", weight == weights.end() ? json() : json(weight->second)},
                         {"liveness", liveness_name(b.liveness())}});
   }
   return {{"gateway", gateway.id},

@@ -286,6 +286,33 @@ TEST_F(ApiTest, StatsAreSummedOverTheGateways) {
   EXPECT_EQ(call("GET", "/api/v1/status").json()["gateways_connected"], 2);
 }
 
+TEST_F(ApiTest, StatsTellTheWeightThatAGatewaySpokeOfLast) {
+  given_web();
+  GatewayClient gw1(*streams_);
+  ASSERT_TRUE(gw1.say(gateway_hello("gw1")));
+  proto::GatewayReport status;
+  status.set_gateway("gw1");
+  auto* stats = status.mutable_status()->mutable_stats()->add_services();
+  stats->set_service("web");
+  stats->add_backends()->set_backend("be1");
+  stats->mutable_backends(0)->set_weight(100);
+  stats->add_backends()->set_backend("be2");
+  ASSERT_TRUE(gw1.say(status));
+  const std::string path = std::string(kItem) + "/stats";
+  ASSERT_TRUE(shows(path, "/gateways/0/backends/0/weight", 100));
+  EXPECT_EQ(call("GET", path).json()["gateways"][0]["backends"][1]["weight"], json()) << "it said nothing";
+  proto::GatewayReport loads;
+  loads.set_gateway("gw1");
+  auto* moved = loads.mutable_loads()->add_services();
+  moved->set_service("web");
+  moved->add_backends()->set_backend("be1");
+  moved->mutable_backends(0)->set_weight(250);
+  ASSERT_TRUE(gw1.say(loads));
+  ASSERT_TRUE(shows(path, "/gateways/0/backends/0/weight", 250));
+  ASSERT_TRUE(gw1.say(status));
+  EXPECT_TRUE(shows(path, "/gateways/0/backends/0/weight", 100)) << "the status is younger";
+}
+
 TEST_F(ApiTest, MetricsTellWhatEachLcoreHoldsAndWhatBecameOfItsPackets) {
   GatewayClient gw1(*streams_);
   ASSERT_TRUE(gw1.say(gateway_hello("gw1")));
