@@ -96,6 +96,12 @@ class WeightLaw {
  public:
   explicit WeightLaw(const LawSettings& settings = {}) : settings_(settings) {}
 
+  /// From the next step on; both as in LawSettings.
+  void set_pace(double deadband, double slew) {
+    settings_.deadband = deadband;
+    settings_.slew = slew;
+  }
+
   /// Placements changed: entry i was at from[i] before, or is new (kNone; from beyond the old ones likewise).
   void arrange(std::span<const std::uint32_t> from);
 

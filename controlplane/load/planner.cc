@@ -168,6 +168,7 @@ void Planner::State::keep_laws(const PlannerFleet& old) {
       from.push_back(place == places.end() ? kNone : place->second);
     }
     kept[s].arrange(from);
+    kept[s].set_pace(fleet.services[s].deadband, fleet.services[s].slew);
   }
   laws = std::move(kept);
   plan.services = std::move(plans);

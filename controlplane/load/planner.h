@@ -42,11 +42,12 @@ struct PlannerService {
   Objective objective;           // of the policy; what counts (`policy` only tells static and energy apart)
   double latency_objective = 0;  // seconds; 0 = none
   double priority = 1;           // > 0
-  double min_share = 0, max_share = 1;  // of every usable backend
-  double budget_per_hour = 0;           // 0 = no limit
-  std::string zone;                     // wanted; empty = any
-  bool zone_strict = false;             // another zone's backends get nothing
-  Labels labels;                        // wanted of a node (locality of data, hardware)
+  double min_share = 0, max_share = 1;                                  // of every usable backend
+  double budget_per_hour = 0;                                           // 0 = no limit
+  double deadband = LawSettings{}.deadband, slew = LawSettings{}.slew;  // of its law
+  std::string zone;                                                     // wanted; empty = any
+  bool zone_strict = false;                                             // another zone's backends get nothing
+  Labels labels;  // wanted of a node (locality of data, hardware)
 };
 
 /// A service's backend: a placement.

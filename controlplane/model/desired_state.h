@@ -52,7 +52,7 @@ struct Backend {
   std::uint64_t drain_deadline = 0;               // with drain: Unix time in seconds; 0 = none
   DrainPolicy drain_policy = DrainPolicy::kKeep;  // kReset needs a deadline
   bool maintenance = false;                       // no new flow, whatever anybody finds out; no slot moves
-  std::optional<std::uint32_t> weight_override{};  // 0–kMaxWeight: instead of what a policy makes of `weight`
+  std::optional<std::uint32_t> weight_override{};  // 0–kMaxWeight: instead of `weight`, and of what a policy makes of it
 
   bool operator==(const Backend&) const = default;
 };

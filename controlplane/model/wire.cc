@@ -86,10 +86,12 @@ std::uint32_t overhead(const Service& service, const IpAddr& backend) {
   return 0;
 }
 
-void fill(const Backend& backend, proto::Backend& out) {
+/// moves: a policy moves the weights, and an override with them (dataplane.proto, UpdateWeights); the
+/// configured ones are what it is relative to, and come back when it is gone.
+void fill(const Backend& backend, bool moves, proto::Backend& out) {
   out.set_id(backend.id);
   out.set_address(backend.address.text());
-  out.set_weight(backend.weight);
+  out.set_weight(moves ? backend.weight : backend.weight_override.value_or(backend.weight));
   out.set_drain(backend.drain);
   out.set_port(backend.port);
   if (backend.mac != MacAddr{}) out.set_mac(backend.mac.text());
@@ -115,7 +117,7 @@ void fill(const QuicConfig& config, proto::QuicLb::Config& out) {
   if (config.key) out.set_key(config.key->data(), config.key->size());
 }
 
-void fill(const Service& service, proto::Service& out) {
+void fill(const Service& service, bool moves, proto::Service& out) {
   out.set_id(service.id);
   out.set_vip(service.key.vip_text());
   out.set_protocol(wire_protocol(service));
@@ -128,7 +130,7 @@ void fill(const Service& service, proto::Service& out) {
   idle.set_tcp_established_seconds(service.idle_timeouts.tcp_established_seconds);
   idle.set_tcp_closing_seconds(service.idle_timeouts.tcp_closing_seconds);
   idle.set_udp_seconds(service.idle_timeouts.udp_seconds);
-  for (const Backend& backend : service.backends) fill(backend, *out.add_backends());
+  for (const Backend& backend : service.backends) fill(backend, moves, *out.add_backends());
   if (service.forwarding != Forwarding{}) fill(service.forwarding, *out.mutable_forwarding());
   if (service.affinity != SourceAffinity{}) {
     out.mutable_affinity()->set_ipv4_prefix(service.affinity.ipv4_prefix);
@@ -160,7 +162,10 @@ proto::DataplaneConfig to_dataplane_config(const DesiredState& state) {
   out.set_epoch(state.epoch);
   out.set_generation(state.generation);
   out.set_hash_key(state.hash_key.data(), state.hash_key.size());
-  for (const auto& [id, service] : state.services) fill(*service, *out.add_services());
+  for (const auto& [id, service] : state.services) {
+    const WeightPolicy* policy = find_policy(state, service->policy);
+    fill(*service, policy != nullptr && policy->kind != WeightPolicyKind::kStatic, *out.add_services());
+  }
   return out;
 }
 

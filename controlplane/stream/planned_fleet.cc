@@ -47,6 +47,8 @@ load::PlannerService planned(const Service& service, const WeightPolicy* policy)
   out.min_share = policy->min_share;
   out.max_share = policy->max_share;
   out.budget_per_hour = policy->budget_per_hour;
+  out.deadband = policy->deadband;
+  out.slew = policy->slew;
   return out;
 }
 
@@ -87,7 +89,7 @@ auto fields(const load::PlannerNode& n) {
 auto fields(const load::PlannerService& s) {
   return std::tie(s.id, s.policy, s.objective.balance, s.objective.latency, s.objective.money,
                   s.objective.energy, s.latency_objective, s.priority, s.min_share, s.max_share,
-                  s.budget_per_hour, s.zone, s.zone_strict, s.labels);
+                  s.budget_per_hour, s.deadband, s.slew, s.zone, s.zone_strict, s.labels);
 }
 auto fields(const load::PlannerBackend& b) {
   return std::tie(b.id, b.service, b.node, b.configured_weight, b.override_weight, b.usable);

@@ -98,11 +98,9 @@ Result<std::unique_ptr<Streams>> Streams::start(const std::string& address, cons
         ": cannot listen there; is another process on that port, or the address not this host's?");
   }
   if (planning.step) {
-    parts->weight_feed = std::make_unique<WeightFeed>(parts->gateways, parts->nodes, parts->health,
-                                                      parts->publisher, std::move(planning),
-                                                      [&board = parts->weights](auto shown) {
-                                                        board.show(std::move(shown));
-                                                      });
+    parts->weight_feed = std::make_unique<WeightFeed>(
+        parts->gateways, parts->nodes, parts->health, parts->publisher, std::move(planning),
+        [&board = parts->weights](auto shown) { board.show(std::move(shown)); });
   }
   return std::unique_ptr<Streams>(new Streams(std::move(parts)));
 }

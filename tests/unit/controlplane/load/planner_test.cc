@@ -245,6 +245,30 @@ TEST(Planner, ReportsThatNameNothingKnownOrAreNoNumbersMoveNothing) {
   EXPECT_EQ(toy.planner.step(toy.now + 0.05).services[0].weights, before);
 }
 
+// A relative change of the largest weight against the others' in one step, over a run with a lost node
+// half-way.
+double fastest_move(double slew) {
+  Toy toy({1, 1});
+  toy.fleet.services[0].slew = slew;
+  toy.planner.configure(toy.fleet);
+  std::vector<std::uint32_t> before = toy.run(100).services[0].weights;
+  toy.speed[0] = 0.5;
+  double most = 0;
+  for (int i = 0; i < 30; ++i) {
+    const std::vector<std::uint32_t> now = toy.step().services[0].weights;
+    const double ratio = (1.0 * now[0] / now[1]) / (1.0 * before[0] / before[1]);
+    most = std::max(most, std::abs(std::log(ratio)));
+    before = now;
+  }
+  return most;
+}
+
+TEST(Planner, AServiceMovesAtThePaceOfItsPolicy) {
+  // Both weights of the ratio may move by slew * period, and be off by a rounding.
+  EXPECT_LE(fastest_move(0.1), 2 * 0.1 * kPeriod + 0.006);
+  EXPECT_GT(fastest_move(2), 4 * 0.1 * kPeriod);
+}
+
 TEST(Planner, AStrictZoneAndLabelsAreTold) {
   Toy toy({1, 1, 1});
   toy.fleet.services[0].zone = "a";

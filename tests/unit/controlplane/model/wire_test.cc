@@ -46,6 +46,18 @@ TEST(Wire, ADataplaneGetsEverythingAndInTheOrderOfIds) {
             "udp_seconds: 7 }");
 }
 
+TEST(Wire, AnOverrideIsTheConfiguredWeightOnlyWhereNoPolicyMovesWeights) {
+  const DesiredState state = two_services();
+  Service web = *state.services.at("web");
+  web.backends[0].weight_override = 0;
+  Change change;
+  change.put_services.push_back(std::make_shared<const Service>(web));
+  EXPECT_EQ(to_dataplane_config(apply(state, change)).services(1).backends(0).weight(), 0u);
+  web.policy = "least-load";
+  change.put_services = {std::make_shared<const Service>(web)};
+  EXPECT_EQ(to_dataplane_config(apply(state, change)).services(1).backends(0).weight(), 3u);
+}
+
 TEST(Wire, ANodeGetsTheServicesThatHaveABackendAtAnyOfItsAddresses) {
   const NodeIndex index(two_services());
   const std::vector<IpAddr> be1 = {*IpAddr::parse("10.0.31.2"), *IpAddr::parse("fd00:31::2")};
