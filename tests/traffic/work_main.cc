@@ -52,7 +52,9 @@ int main(int argc, char** argv) {
   app.add_option("--name", settings.name, "What X-Backend says")->required();
   app.add_option("--port", settings.port)->required()->check(CLI::Range(1, 65535));
   app.add_option("--slots", settings.slots, "requests worked on at a time")->check(CLI::Range(1, 1000));
-  app.add_option("--service-us", settings.service_us, "time of one request")
+  app.add_option("--service-us", settings.service_us, "time of one request, waited")
+      ->check(CLI::Range(0, 10'000'000));
+  app.add_option("--cpu-us", settings.cpu_us, "processor time of one request, burnt after that")
       ->check(CLI::Range(0, 10'000'000));
   app.add_option("--control", file,
                  "lines of 'listening 0|1', 'healthy 0|1', 'extra_ms N'; read again at SIGHUP");

@@ -24,14 +24,16 @@ struct WorkBehaviour {
 
 /// HTTP/1.1 on every address, IPv4 and IPv6. As many requests as there are slots are worked on at a time,
 /// each for the service time; the others wait in the order of their arrival, as behind the workers of a real
-/// server. GET /health is answered at once. One thread, of the loop.
+/// server. GET /health is answered at once. One thread, of the loop: processor time that a request costs
+/// (cpu_us) is spent one request after the other, however many slots there are.
 class WorkServer {
  public:
   struct Settings {
     std::string name;  // X-Backend
     std::uint16_t port = 0;
     unsigned slots = 2;
-    std::uint64_t service_us = 1000;
+    std::uint64_t service_us = 1000;  // waited, as for a disk or another server
+    std::uint64_t cpu_us = 0;  // then burnt, in the thread's own time: what it is kept from does not count
   };
 
   /// Throws std::system_error when the port cannot be had.
