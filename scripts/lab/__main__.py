@@ -16,7 +16,7 @@ def main() -> int:
     commands.add_parser("down", help="remove the lab and all that it made; always safe to repeat")
     commands.add_parser("status", help="what runs, and where the VIPs lead")
     enter = commands.add_parser("exec", help="run a command in one of the lab's namespaces")
-    enter.add_argument("namespace", metavar="NS", help="client, router, gw1, gw2, be1, be2, be3 or ctl")
+    enter.add_argument("namespace", metavar="NS", help="client, router, gw1-gw3, be1-be6 or ctl")
     enter.add_argument("argv", nargs=argparse.REMAINDER, metavar="CMD")
     play = commands.add_parser("scenario", help="run one scenario against the lab that is up")
     play.add_argument("name", metavar="NAME", help="'list' names them")

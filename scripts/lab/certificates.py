@@ -4,7 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .system import RUN, run
-from .topology import BACKENDS, GATEWAYS, JOINING
+from .topology import BACKENDS, GATEWAYS, JOINING, JOINING_BACKENDS
 
 FOLDER = RUN / "tls"
 SERVER_NAME = "penstock-controlplane"  # what every client checks, whatever address it dialled
@@ -18,7 +18,7 @@ def create() -> None:
          "-subj", "/CN=penstock-lab-ca", "-addext", "basicConstraints=critical,CA:TRUE",
          "-addext", "keyUsage=critical,keyCertSign,cRLSign"])
     _issue("controlplane", SERVER_NAME)
-    for kind, hosts in (("gateway", [*GATEWAYS, JOINING]), ("node", BACKENDS)):
+    for kind, hosts in (("gateway", [*GATEWAYS, JOINING]), ("node", [*BACKENDS, *JOINING_BACKENDS])):
         for host in hosts:
             _issue(host.name, f"{host.name}.{kind}.penstock")  # what the control plane expects of each
 

@@ -2,19 +2,19 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Iterator
+from typing import Any, Iterator, Sequence
 
 from . import network, processes, rest
 from .system import LabError, wait_until
-from .topology import BACKENDS, GATEWAYS
+from .topology import BACKENDS, GATEWAYS, Host
 
 
 def service(name: str, vip: str, protocol: str, port: int, encap: str, family: int, *, backend_port: int | None = None,
-             **more: Any) -> dict:
-    """A service over all backends with equal weights."""
+            hosts: Sequence[Host] = BACKENDS, **more: Any) -> dict:
+    """A service over all backends, or the given ones, with equal weights."""
     own = {"port": backend_port} if backend_port else {}
     return {"id": name, "vip": vip, "protocol": protocol, "port": port, "encap": encap, **more,
-            "backends": [{"id": b.name, "address": b.ipv4 if family == 4 else b.ipv6, **own} for b in BACKENDS]}
+            "backends": [{"id": b.name, "address": b.ipv4 if family == 4 else b.ipv6, **own} for b in hosts]}
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import contextlib
 import signal
 import time
 from collections import Counter
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 from . import analysis, extra_services, flow_report, network, processes, rest
 from .analysis import Record
@@ -20,10 +20,11 @@ PORT = 8081
 
 
 class HealthRun(Run):
-    def __init__(self, suite: str, scale: Scale, *, on_event: Callable[[str], None]):
+    def __init__(self, suite: str, scale: Scale, *, on_event: Callable[[str], None], hosts: Sequence[Host] = BACKENDS):
         super().__init__(suite, on_event=on_event)
         self.scale = scale
-        self.servers = WorkServers()
+        self.hosts = hosts
+        self.servers = WorkServers(hosts)
         self._services: list[str] = []
         self._cut: list[Host] = []
 
@@ -40,11 +41,12 @@ class HealthRun(Run):
         rest.call("PATCH", f"/services/{name}", {"health": health})
         processes.wait_for_generation()
 
-    def drive(self, rate: float, *, ports: tuple[int, ...] = (PORT,), long_lived: int = 0, timeout_ms: int = 1500) -> None:
+    def drive(self, rate: float, *, ports: tuple[int, ...] = (PORT,), long_lived: int = 0, timeout_ms: int = 1500,
+              more: Sequence[str] = ()) -> None:
         """New connections at this rate, all ports together, from now on; each backend is in use when it returns."""
         self.client = Client(http_rate=rate, udp_rate=0, long_lived=long_lived, udp=(),
                              http=[f"{VIP4}:{port}" for port in ports],
-                             more=["--http-timeout-ms", str(timeout_ms), "--large-every", "0"])
+                             more=["--http-timeout-ms", str(timeout_ms), "--large-every", "0", *more])
         self.client.start()
         wait_until("every backend to answer and be found alive", self._in_use, 15, logs=["client"])
         began = self.client.began
@@ -55,7 +57,7 @@ class HealthRun(Run):
         seen = {r.backend for r in self.client.records()[-600:] if not r.error}
         known = all(b.get("liveness", {}).get(g) == "up" for s in self._services
                     for b in rest.call("GET", f"/services/{s}/stats")["backends"] for g in b.get("liveness", {"": ""}))
-        return known and {b.name for b in BACKENDS} <= seen
+        return known and {h.name for h in self.hosts} <= seen
 
     # --- what happens ---------------------------------------------------------------------------------------
 

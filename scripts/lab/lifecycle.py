@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Iterator
 
-from . import backends, certificates, host_setup, network, processes, rest, routing, topology
+from . import backends, certificates, cgroups, host_setup, network, processes, rest, routing, topology
 from .analysis import failed
 from .client import Client
 from .system import LOGS, RUN, LabError, ended, kill_namespace, namespace_pids, pid_of, say, wait_until
@@ -57,7 +57,7 @@ def _build(start: float) -> None:
     host_setup.prepare()
     network.create()
     certificates.create()
-    step("network: client, router, gw1-gw3, be1-be3, ctl")
+    step("network: client, router, gw1-gw3, be1-be6, ctl")
     for g in GATEWAYS:
         routing.start_gateway(g)
     routing.start_router()
@@ -106,6 +106,7 @@ def _clear() -> None:
         processes.stop_all()
     killed = [pid for ns in network.existing() for pid in kill_namespace(ns, signal.SIGKILL)]
     wait_until("the lab's processes to end", lambda: all(ended(pid) for pid in killed), 15)
+    cgroups.remove()
     network.destroy()
     for ns in topology.NAMESPACES:
         routing.clean(ns)

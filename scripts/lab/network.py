@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import topology
 from .system import RUN, run
-from .topology import BACKENDS, CLIENT, GATEWAYS, HOSTS, JOINING, PREFIX, ROUTER, Host
+from .topology import BACKENDS, CLIENT, GATEWAYS, HOSTS, JOINING, JOINING_BACKENDS, PREFIX, ROUTER, Host
 
 _ROUTER_NS = PREFIX + ROUTER
 # Namespaces of labs, those of another version included: it may have had more hosts.
@@ -56,7 +56,7 @@ def _link(h: Host) -> None:
         run(["ip", "addr", "add", f"{v6}/64", "dev", dev, "nodad"], ns=where)
         run(["ip", "link", "set", dev, "up"], ns=where)
     _sysctl(ns, {"net.ipv4.conf.all.rp_filter": 0})
-    ends = h in BACKENDS or h is CLIENT
+    ends = h in [*BACKENDS, *JOINING_BACKENDS, CLIENT]
     timeout = ["rto_min", _RTO_MIN] if ends else []
     run(["ip", "route", "add", "default", "via", h.router_ipv4, *timeout], ns=ns)
     run(["ip", "-6", "route", "add", "default", "via", h.router_ipv6, *timeout], ns=ns)
@@ -76,7 +76,7 @@ def _let_backends_transmit() -> None:
     source, program = Path(__file__).with_name("xdp_pass.bpf.c"), RUN / "xdp_pass.o"
     run(["clang-14", "-O2", "-g", "-target", "bpf", "-I/usr/include/x86_64-linux-gnu", "-c", str(source), "-o",
          str(program)])
-    for b in BACKENDS:
+    for b in [*BACKENDS, *JOINING_BACKENDS]:
         run(["ip", "link", "set", "dev", b.name, "xdpdrv", "obj", str(program), "sec", "xdp"], ns=_ROUTER_NS)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 import functools
 import shutil
 from pathlib import Path
+from typing import Sequence
 
 from . import certificates, network, other_routing, rest, routing, topology
 from .system import BUILD, GATEWAY_PRIORITY, ROOT, RUN, LabError, pid_of, run, spawn, stop, wait_until
-from .topology import BACKENDS, CTL, GATEWAYS, JOINING, SERVICES, SYNC_PORT, Host
+from .topology import BACKENDS, CTL, GATEWAYS, JOINING, JOINING_BACKENDS, SERVICES, SYNC_PORT, Host
 
 BIN = BUILD / "bin"
 BINARIES = ["penstock-controlplane", "penstock-gateway", "penstock-dataplane", "penstock-node", "penstockctl"]
@@ -36,10 +37,11 @@ def start_controlplane() -> None:
     wait_until("REST of the control plane", rest.answers, 15, alive=["controlplane"])
 
 
-def start_node(h: Host) -> None:
+def start_node(h: Host, more: Sequence[str] = ()) -> None:
+    """more: further flags of penstock-node."""
     name = f"{h.name}-node"
     spawn(name, [str(BIN / "penstock-node"), "--id", h.name, "--interface", "eth0", "--controlplane", _GRPC,
-                 "--state-dir", str(_state(name)), *certificates.flags(h.name)], ns=h.namespace)
+                 "--state-dir", str(_state(name)), *certificates.flags(h.name), *more], ns=h.namespace)
 
 
 def start_dataplane(g: Host) -> None:
@@ -141,9 +143,12 @@ def wait_for_sessions_of_gateways() -> None:
 
 def wait_for_sessions() -> None:
     wait_for_sessions_of_gateways()
-    nodes = [f"{b.name}-node" for b in BACKENDS]
-    wait_until("nodes connected to the control plane", lambda: _connected("/nodes", BACKENDS), 20,
-               alive=nodes, logs=["controlplane"])
+    wait_for_sessions_of_nodes(BACKENDS)
+
+
+def wait_for_sessions_of_nodes(hosts: Sequence[Host]) -> None:
+    wait_until("nodes connected to the control plane", lambda: _connected("/nodes", hosts), 20,
+               alive=[f"{h.name}-node" for h in hosts], logs=["controlplane"])
 
 
 def create_services() -> None:
@@ -180,7 +185,7 @@ def wait_for_nodes(vips: set[str], deadline_seconds: float = 15) -> None:
                logs=[f"{b.name}-node" for b in BACKENDS])
 
 
-def _connected(path: str, hosts: list[Host]) -> bool:
+def _connected(path: str, hosts: Sequence[Host]) -> bool:
     items = {i["id"]: i for i in rest.call("GET", path)["items"]}
     return all(items.get(h.name, {}).get("connected") for h in hosts)
 
@@ -194,7 +199,7 @@ def stop_all() -> None:
     """Cleanly, so that each process undoes what it set up; whatever stays is killed with its namespace."""
     gateways = [*GATEWAYS, JOINING]
     names = [f"{g.name}-gateway" for g in gateways] + [f"{g.name}-dataplane" for g in gateways]
-    names += [f"{b.name}-node" for b in BACKENDS] + ["controlplane"]
+    names += [f"{b.name}-node" for b in [*BACKENDS, *JOINING_BACKENDS]] + ["controlplane"]
     for name in names:
         if pid_of(name) is not None:
             stop(name)

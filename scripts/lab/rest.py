@@ -29,7 +29,7 @@ def call(method: str, path: str, body: Any = None, timeout: float = 5) -> Any:
     """One request to /api/v1; returns the decoded document. Raises Refused on 4xx and 5xx, OSError if unreachable."""
     box: dict[str, Any] = {}
 
-    # A thread of its own enters the namespace: setns(2) is per thread, and this one ends with the call.
+    # A thread of its own enters the namespace, and ends with the call.
     def worker() -> None:
         try:
             box["answer"] = _call(method, path, body, timeout)
@@ -44,10 +44,15 @@ def call(method: str, path: str, body: Any = None, timeout: float = 5) -> Any:
     return box["answer"]
 
 
-def _call(method: str, path: str, body: Any, timeout: float) -> Any:
+def enter_namespace() -> None:
+    """The calling thread, for as long as it lives, is where REST answers: setns(2) is per thread."""
     with open(f"/var/run/netns/{CTL.namespace}") as ns:
         if _libc.setns(ns.fileno(), _CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), f"setns {CTL.namespace}: {os.strerror(ctypes.get_errno())}")
+
+
+def _call(method: str, path: str, body: Any, timeout: float) -> Any:
+    enter_namespace()
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=timeout)
     headers = {"Connection": "close"}
     payload = None

@@ -6,10 +6,11 @@ import signal
 import time
 from typing import Callable
 
-from . import (faults_backends, faults_gateways, faults_health, faults_routing, faults_sync, lifecycle, packets, processes,
-               rest, topology)
+from . import (faults_backends, faults_gateways, faults_health, faults_routing, faults_sync, lifecycle, load_scenarios,
+               packets, processes, rest, topology)
 from .fault_run import FULL, QUICK, FaultRun
 from .health_run import HealthRun
+from .load_run import LoadRun
 from .rest import Refused
 from .run import Run
 from .system import LabError, pid_of, say
@@ -131,8 +132,14 @@ HEALTH: dict[str, Callable[[HealthRun], None]] = {
 }
 
 
+# Likewise, with requests that cost processor time, over six backends.
+LOAD: dict[str, Callable[[LoadRun], None]] = {
+    "load-aware": load_scenarios.load_aware, "load-step": load_scenarios.load_step,
+}
+
+
 def play(name: str, json_path: str | None, *, quick: bool = False) -> int:
-    every = {**SCENARIOS, **FAULTS, **HEALTH}
+    every = {**SCENARIOS, **FAULTS, **HEALTH, **LOAD}
     if name == "list":
         for key, scenario in every.items():
             say(f"{key:20} {scenario.__doc__}")
@@ -141,14 +148,17 @@ def play(name: str, json_path: str | None, *, quick: bool = False) -> int:
         raise LabError(f"no scenario '{name}'; there are {', '.join(every)}", 64)
     lifecycle.require_up()
     scale = QUICK if quick else FULL
-    if name in HEALTH:
-        run = HealthRun(name, scale, on_event=say)  # serves first, and drives its own traffic then
+    serves_first = name in HEALTH or name in LOAD  # and drives its own traffic then
+    if name in LOAD:
+        run = LoadRun(name, scale, on_event=say)
+    elif name in HEALTH:
+        run = HealthRun(name, scale, on_event=say)
     elif name in FAULTS:
         run = FaultRun(name, scale, on_event=say)
     else:
         run = Run(name, on_event=say)
     try:
-        if name not in HEALTH:
+        if not serves_first:
             run.start()
         every[name](run)
         run.finish()

@@ -2,7 +2,8 @@
 
     client -- router == gw1, gw2 (ECMP over BGP), gw3 (linked and known to the router, but nothing runs there until
                  |                a scenario lets it join)
-                 |----- be1, be2, be3 (direct server return)
+                 |----- be1, be2, be3 (direct server return), be4, be5, be6 (linked, but nothing runs there until a
+                 |                scenario of load lets them join)
                  |----- ctl (control plane)
 
 Every host has one link to the router, named eth0 on its side and after the host on the router's side.
@@ -58,7 +59,9 @@ CTL = Host("ctl", 9, CLIENT_MTU)
 GATEWAYS = [Host("gw1", 11, INNER_MTU), Host("gw2", 12, INNER_MTU)]
 BACKENDS = [Host("be1", 31, INNER_MTU), Host("be2", 32, INNER_MTU), Host("be3", 33, INNER_MTU)]
 JOINING = Host("gw3", 13, INNER_MTU)  # its processes run in the scenario gateway-join only
-HOSTS = [CLIENT, CTL, *GATEWAYS, JOINING, *BACKENDS]
+# Theirs in the scenarios of load only.
+JOINING_BACKENDS = [Host("be4", 34, INNER_MTU), Host("be5", 35, INNER_MTU), Host("be6", 36, INNER_MTU)]
+HOSTS = [CLIENT, CTL, *GATEWAYS, JOINING, *BACKENDS, *JOINING_BACKENDS]
 NAMESPACES = [PREFIX + ROUTER] + [h.namespace for h in HOSTS]
 
 WEIGHTS = {"be1": 1, "be2": 2, "be3": 3}

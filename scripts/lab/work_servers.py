@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Sequence
 
 from .system import BUILD, RUN, LabError, pid_of, run, spawn, stop, wait_until
 from .topology import BACKENDS, Host
@@ -11,18 +12,20 @@ _PROGRAM = BUILD / "tests/penstock-work"
 
 
 class WorkServers:
-    """One server per backend and port, from start() to stop_all()."""
+    """One server per backend, of the given ones, and port, from start() to stop_all()."""
 
-    def __init__(self) -> None:
+    def __init__(self, hosts: Sequence[Host] = BACKENDS) -> None:
+        self._hosts = hosts
         self._ports: dict[int, list[str]] = {}
 
-    def start(self, port: int, *, slots: int = 8, service_ms: float = 1) -> None:
+    def start(self, port: int, *, slots: int = 8, service_ms: float = 1, cpu_us: int = 0) -> None:
         if not _PROGRAM.exists():
             raise LabError(f"{_PROGRAM} is missing: build first", 69)
-        self._ports[port] = ["--slots", str(slots), "--service-us", str(int(service_ms * 1000))]
-        for h in BACKENDS:
+        self._ports[port] = ["--slots", str(slots), "--service-us", str(int(service_ms * 1000)),
+                             "--cpu-us", str(cpu_us)]
+        for h in self._hosts:
             self.revive(h, port)
-        for h in BACKENDS:
+        for h in self._hosts:
             wait_until(f"{_name(h, port)} to listen", lambda h=h: _listens(h, port), 10, alive=[_name(h, port)])
 
     def revive(self, h: Host, port: int) -> None:
@@ -35,12 +38,15 @@ class WorkServers:
         self._write(h, port, values)
         self.signal(h, port, signal.SIGHUP)
 
+    def pid(self, h: Host, port: int) -> int:
+        return pid_of(_name(h, port))
+
     def signal(self, h: Host, port: int, which: signal.Signals) -> None:
-        os.kill(pid_of(_name(h, port)), which)
+        os.kill(self.pid(h, port), which)
 
     def stop_all(self) -> None:
         for port in self._ports:
-            for h in BACKENDS:
+            for h in self._hosts:
                 pid = pid_of(_name(h, port))
                 if pid is not None:
                     os.kill(pid, signal.SIGCONT)

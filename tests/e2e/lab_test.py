@@ -38,6 +38,7 @@ def traces() -> dict[str, object]:
         "links": sorted(link["ifname"] for link in links),
         "hugepages": Path("/proc/sys/vm/nr_hugepages").read_text(),
         "mounts": sorted(line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()),
+        "cgroups": sorted(str(p) for depth in ("", "*/") for p in Path("/sys/fs/cgroup").glob(f"{depth}penstock-lab*")),
         "folders": sorted(str(p) for folder in ("/etc/frr", "/var/run/frr", "/sys/fs/bpf", "/run", "/dev/shm")
                           for p in Path(folder).glob("*penstock*") if p.name != "penstock-lab.lock"),
     }
