@@ -233,14 +233,17 @@ ReportOutcome LoadModel::take(const NodeReport& report) {
   return ReportOutcome::kLearned;
 }
 
-/// The node's latency is that of its new flows: placements count by how many they took.
+/// The node's latency is that of its new flows: placements count by how many they took. The tail where it is
+/// measured, for that is what objectives are about.
 void LoadModel::learn_latency(Node& node, const NodeReport& report) {
   double weight = 0;
   double latency = 0;
   for (const PlacementReport& said : report.placements) {
-    if (std::isnan(said.latency_seconds)) continue;
+    const double seconds =
+        std::isnan(said.latency_p99_seconds) ? said.latency_seconds : said.latency_p99_seconds;
+    if (std::isnan(seconds)) continue;
     weight += said.traffic.new_flows;
-    latency += said.traffic.new_flows * said.latency_seconds;
+    latency += said.traffic.new_flows * seconds;
   }
   if (!(weight > 0)) return;
   double rho = 0;

@@ -61,7 +61,7 @@ struct UnitCost {
 };
 
 /// Latency against the utilisation of the node's busiest dimension: base + queue * rho / (1 - rho), rho cut at
-/// kMostRho; both in seconds, >= 0.
+/// kMostRho; both in seconds, >= 0. The 99th percentile where reports tell it, else the median.
 struct LatencyCurve {
   static constexpr double kMostRho = 0.98;
   double base = 0;

@@ -190,7 +190,26 @@ void Simulation::close_row() {
   result_.utilization.push_back(std::move(row));
 }
 
+void Simulation::count_unfinished() {
+  std::vector<bool> ended(flows_.size());
+  for (const FlowId id : free_flows_) ended[id] = true;
+  for (FlowId id = 0; id < flows_.size(); ++id) {
+    const Flow& flow = flows_[id];
+    if (ended[id] || !measured(flow.begin)) continue;
+    const ServiceIndex s = placements_[flow.placement].service;
+    ServiceResult& service = result_.services[s];
+    if (flow.lost) {
+      ++service.failed;
+      continue;
+    }
+    const double age = now_ - flow.begin, objective = scenario_.services[s].latency_objective;
+    service.unfinished.add(age);
+    service.overdue += objective > 0 && age > objective;
+  }
+}
+
 RunResult Simulation::finish(double wall_seconds) {
+  count_unfinished();
   const double seconds = scenario_.duration - scenario_.warmup;
   for (NodeIndex n = 0; n < nodes_.size(); ++n) {
     advance(n);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace penstock::simulation {
 namespace {
@@ -22,9 +23,16 @@ void LatencyHistogram::add(double seconds) {
   sum_ += seconds;
 }
 
-double LatencyHistogram::quantile(double q) const {
-  if (count_ == 0) return 0;
-  const auto rank = static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(count_)));
+void LatencyHistogram::add(const LatencyHistogram& other) {
+  for (std::size_t i = 0; i < kBuckets; ++i) buckets_[i] += other.buckets_[i];
+  count_ += other.count_;
+  sum_ += other.sum_;
+}
+
+double LatencyHistogram::quantile(double q, std::uint64_t endless) const {
+  if (count_ + endless == 0) return 0;
+  const auto rank = static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(count_ + endless)));
+  if (rank > count_) return std::numeric_limits<double>::infinity();
   std::uint64_t seen = 0;
   std::size_t bucket = 0;
   for (; bucket + 1 < kBuckets; ++bucket) {

@@ -19,6 +19,9 @@ struct Placement {
   NodeIndex node = 0;
 };
 
+/// Seconds that the agent's quick windows span (bpf/agent/telemetry).
+inline constexpr double kAgentWindow = 0.2;
+
 /// What a node answered to a probe, as of `time`.
 struct ProbeReply {
   NodeIndex node = 0;
@@ -26,6 +29,9 @@ struct ProbeReply {
   std::uint32_t active_flows = 0;
   double utilization = 0;      // of the busiest dimension since the probe before
   double latency_seconds = 0;  // mean of the flows that ended since the probe before; NaN if none did
+  // What a backend's agent says in production: of the last kAgentWindow seconds.
+  double window_utilization = 0;              // of the busiest dimension
+  double latency_p99_seconds = load::kAbsent;  // of the flows that ended; NaN if none did
 };
 
 struct NewFlow {

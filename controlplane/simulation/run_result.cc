@@ -41,7 +41,7 @@ class Fingerprint {
 }  // namespace
 
 double ServiceResult::share_within_objective() const {
-  const auto all = static_cast<double>(latency.count() + failed);
+  const auto all = static_cast<double>(latency.count() + failed + overdue);
   return all > 0 ? static_cast<double>(within_objective) / all : 1;
 }
 
@@ -93,9 +93,19 @@ double RunResult::share_within_objective() const {
   std::uint64_t within = 0, all = 0;
   for (const ServiceResult& service : services) {
     within += service.within_objective;
-    all += service.latency.count() + service.failed;
+    all += service.latency.count() + service.failed + service.overdue;
   }
   return all > 0 ? static_cast<double>(within) / static_cast<double>(all) : 1;
+}
+
+double RunResult::latency_quantile(double q) const {
+  LatencyHistogram all = latency;
+  std::uint64_t failed = 0;
+  for (const ServiceResult& service : services) {
+    all.add(service.unfinished);
+    failed += service.failed;
+  }
+  return all.quantile(q, failed);
 }
 
 std::uint64_t RunResult::fingerprint() const {
@@ -104,6 +114,8 @@ std::uint64_t RunResult::fingerprint() const {
     f.add(service.latency);
     f.add(service.within_objective);
     f.add(service.failed);
+    f.add(service.unfinished);
+    f.add(service.overdue);
   }
   for (const auto& row : utilization)
     for (float value : row) f.add(std::uint64_t{std::bit_cast<std::uint32_t>(value)});

@@ -15,8 +15,10 @@ struct ServiceResult {
   LatencyHistogram latency;  // flows that began after the warm-up and ended
   std::uint64_t within_objective = 0;
   std::uint64_t failed = 0;  // lost on a dead node, or nobody could take them; since the warm-up
-  /// Of flows that ended or failed; 1 without an objective (failures still count against it) or without
-  /// flows.
+  LatencyHistogram unfinished;  // ages of flows that began after the warm-up and lived at the end
+  std::uint64_t overdue = 0;    // of those: older than the objective
+  /// Of flows that ended, failed or are overdue; 1 without an objective (failures still count against it) or
+  /// without flows.
   [[nodiscard]] double share_within_objective() const;
 };
 
@@ -67,6 +69,9 @@ struct RunResult {
   /// Over all nodes and rows.
   [[nodiscard]] double mean_utilization() const;
   [[nodiscard]] double share_within_objective() const;
+  /// Of all services. What a policy never finished is no advantage: a flow that lived at the end counts with
+  /// its age, one that failed as endless, so that the quantile may be infinite.
+  [[nodiscard]] double latency_quantile(double q) const;
   /// A hash of all but wall_seconds: equal for equal scenario, policy and seed.
   [[nodiscard]] std::uint64_t fingerprint() const;
 };

@@ -93,7 +93,7 @@ struct Fault {
 struct Scenario {
   std::string name;
   std::uint64_t seed = 1;
-  double duration = 10;  // seconds; flows that live at the end are left out of latencies
+  double duration = 10;  // seconds; flows that live at the end are known by their age
   double warmup = 0;     // flows that begin before it, and utilisation before it, are not measured
   std::vector<Node> nodes;
   std::vector<Service> services;

@@ -205,6 +205,7 @@ void Simulation::end_flow(NodeIndex node) {
   if (wants_reports_) placement_spans_[flow.placement].latencies.push_back(static_cast<float>(latency));
   node_spans_[node].latency_sum += latency;
   node_spans_[node].latency_count += 1;
+  if (wants_probes_) node_spans_[node].ended.emplace_back(now_, static_cast<float>(latency));
   policy_.on_end(flow.placement, flow.gateway, now_, latency);
   if (!measured(flow.begin)) return;
   service.latency.add(latency);

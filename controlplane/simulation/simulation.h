@@ -70,6 +70,7 @@ class Simulation final : public View, public Actions {
   void changed(NodeIndex node);
   void advance(NodeIndex node) { nodes_[node].advance(now_); }
   [[nodiscard]] bool measured(double time) const { return time >= scenario_.warmup; }
+  void count_unfinished();
   RunResult finish(double wall_seconds);
 
   const Scenario& scenario_;

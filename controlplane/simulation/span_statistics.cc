@@ -57,6 +57,16 @@ ProbeReply take_probe(NodeIndex index, double now, const ProcessorNode& node, No
   reply.utilization = bottleneck(node, span.at_probe, node.integrals(), now - span.probe_time);
   reply.latency_seconds = span.latency_count > 0 ? span.latency_sum / span.latency_count : load::kAbsent;
   span.latency_sum = span.latency_count = 0;
+  while (!span.ended.empty() && span.ended.front().first < now - kAgentWindow) span.ended.pop_front();
+  std::vector<float> latencies;
+  latencies.reserve(span.ended.size());
+  for (const auto& [time, latency] : span.ended) latencies.push_back(latency);
+  reply.latency_p99_seconds = quantile(latencies, 0.99);
+  while (span.probes.size() > 1 && span.probes[1].first <= now - kAgentWindow) span.probes.pop_front();
+  reply.window_utilization = span.probes.empty() ? reply.utilization
+                                                 : bottleneck(node, span.probes.front().second, node.integrals(),
+                                                              now - span.probes.front().first);
+  span.probes.emplace_back(now, node.integrals());
   span.probe_time = now;
   span.at_probe = node.integrals();
   return reply;

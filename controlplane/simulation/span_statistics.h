@@ -1,6 +1,8 @@
 // What a placement and a node did since the last report and the last probe.
 #pragma once
 
+#include <deque>
+#include <utility>
 #include <vector>
 
 #include "controlplane/simulation/policy.h"
@@ -18,6 +20,8 @@ struct NodeSpan {
   double report_time = 0, probe_time = 0;
   NodeIntegrals at_report, at_probe;
   double latency_sum = 0, latency_count = 0;  // since the probe
+  std::deque<std::pair<double, float>> ended;  // when and after how long, in the agent's window
+  std::deque<std::pair<double, NodeIntegrals>> probes;  // in the agent's window, and one before it
   std::vector<PlacementIndex> placements;     // on the node, in the order of its services
 };
 

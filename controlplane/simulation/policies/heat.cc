@@ -1,6 +1,7 @@
 #include "controlplane/simulation/policies/heat.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace penstock::simulation {
 namespace {
@@ -13,10 +14,12 @@ void Heat::Bit::hear(bool over, bool under) {
 }
 
 void Heat::hear(double latency_seconds, double utilization, double late_after) {
+  unheard_ = std::isnan(latency_seconds) ? std::min(unheard_ + 1, kUnheardAnswers) : 0;
+  const bool outdated = unheard_ == kUnheardAnswers;
   for (Bit& level : late_) {
     // Comparisons with NaN are false: what nobody measured is neither slow nor quick.
     level.hear(late_after > 0 && latency_seconds > late_after,
-               late_after <= 0 || latency_seconds < kCool * late_after);
+               late_after <= 0 || outdated || latency_seconds < kCool * late_after);
     late_after *= kLevel;
   }
   busy_.hear(utilization > kBusy, utilization < kCool * kBusy);

@@ -1,0 +1,59 @@
+// One function per row of the table of KPIs, each in a file of its own. They run policies in scenarios and
+// add figures: with a target for the production policy, without one for what it is compared with.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "controlplane/simulation/run_result.h"
+#include "perf/kpi/fleet.h"
+#include "perf/kpi/svg_plot.h"
+#include "perf/micro/report/figures.h"
+
+namespace penstock::kpi {
+
+/// The policy that the targets are for: production's planner and its fast loop.
+inline constexpr std::string_view kOurs = "penstock";
+/// The same with a fast loop that takes only a part of a hot node's new flows: an eighth, a quarter, a half.
+inline constexpr std::string_view kGraded = "penstock-graded";
+/// The planner alone: what the fast loop adds is the difference.
+inline constexpr std::string_view kWeightsOnly = "penstock-weights";
+
+struct InputSet {
+  std::string name;  // "synthetic", "real"
+  const Inputs* inputs = nullptr;
+};
+
+/// What experiments share. One thread.
+struct Bench {
+  perf::Figures& figures;
+  bool quick = false;
+  std::vector<InputSet> sets;
+  std::string plots;        // SVG files begin with this
+  std::uint64_t flows = 0;  // of all runs
+  std::uint64_t moved = 0;  // established flows that reached another node, under kOurs
+
+  /// Ends the program if the scenario makes no sense or there is no such policy.
+  simulation::RunResult run(const simulation::Scenario& scenario, std::string_view policy);
+  /// kOurs, kWeightsOnly, and in a full run all that it is compared with; in a quick run the strongest few.
+  [[nodiscard]] std::vector<std::string_view> policies() const;
+  /// Whether ours is compared with it: neither a part of ours nor what nobody can have.
+  [[nodiscard]] static bool is_rival(std::string_view policy) {
+    return policy != kOurs && policy != kGraded && policy != kWeightsOnly && policy != "oracle";
+  }
+  /// A plan of the size that the run has time for.
+  [[nodiscard]] FleetPlan plan() const;
+  void draw(const std::string& name, const std::string& svg) const;
+};
+
+void measure_spread(Bench& bench);
+void measure_placement(Bench& bench);
+void measure_tail(Bench& bench);
+void measure_sustained(Bench& bench);
+void measure_settling(Bench& bench);
+void measure_cost(Bench& bench);
+void measure_determinism(Bench& bench);
+
+}  // namespace penstock::kpi
