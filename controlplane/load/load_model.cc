@@ -13,7 +13,8 @@ namespace {
 
 constexpr double kServiceGain = 0.05;        // of a service's average over its placements
 constexpr double kTeachingConfidence = 0.3;  // below it, a placement knows no better than its prior
-constexpr std::uint64_t kTeachEvery = 16;    // reports of a node
+constexpr double kFull = 0.97;             // utilisation at which more traffic makes a queue and no more load
+constexpr std::uint64_t kTeachEvery = 16;  // reports of a node
 
 bool usable(double value) { return std::isfinite(value) && value >= 0; }
 
@@ -39,6 +40,8 @@ struct LoadModel::Placement {
   std::uint32_t slot = 0;    // in the node's lists
   std::uint64_t report = 0;  // the last that named it
   Traffic traffic;
+  double served = 0;  // flows that ended in a second of the last report's span
+  bool said = false;  // some report has named it
   TrafficMix mix;
 };
 
@@ -214,9 +217,19 @@ ReportOutcome LoadModel::take(const NodeReport& report) {
   Node& node = *nodes_[report.node];
   node.last = report.time;
   node.utilization = report.utilization;
+  double busiest = 0;
+  for (const double utilization : report.utilization) busiest = std::fmax(busiest, utilization);
+  const bool full = busiest >= kFull;
   for (const PlacementReport& said : report.placements) {
     Placement& placement = placements_[said.placement];
+    // The node worked for the flows that ended. While it is overloaded those are fewer than began, and after
+    // that more: against flows that began, work put off would look like a change of cost.
+    const double gained =
+        placement.said ? (said.traffic.active_flows - placement.traffic.active_flows) / report.span : 0;
+    placement.served = std::clamp(said.traffic.new_flows - gained, 0.0, settings_.most_new_flows);
+    placement.said = true;
     placement.traffic = said.traffic;
+    if (full && placement.mix.known()) continue;  // who stays in a queue says little of the traffic
     placement.mix.add(said.traffic, report.span);
     services_[placement.service]->mix.add(said.traffic, report.span);
   }
@@ -224,6 +237,12 @@ ReportOutcome LoadModel::take(const NodeReport& report) {
   for (std::size_t slot = 0; slot < node.placements.size(); ++slot) {
     const Placement& placement = placements_[node.placements[slot]];
     node.traffic[slot] = placement.traffic;
+    node.traffic[slot].new_flows = placement.served;
+    // On a full node flows wait: they are a queue, and not what the node works for.
+    if (full && placement.mix.known()) {
+      node.traffic[slot].active_flows =
+          std::min(placement.traffic.active_flows, placement.served * placement.mix.residence());
+    }
     complete &= placement.report == report_ || is_idle(placement.traffic);
   }
   learn_latency(node, report);
