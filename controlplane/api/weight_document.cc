@@ -166,12 +166,17 @@ json explain_weights(const Service& service, const WeightPolicy& policy, const W
   out["gateways"] = snapshot.gateways;
   out["gateways_in_force"] = snapshot.in_force;
   out["new_flows_per_second"] = number(plan->demand);
+  out["workload"] = {{"class", load::name_of(plan->workload)},
+                     {"learned", plan->workload_learned},
+                     {"confidence", number(plan->workload_confidence)}};
   out["law"] = {{"delay_seconds", number(plan->delay_seconds)},
                 {"delay_periods", number(plan->delay_periods)},
                 {"gain", number(plan->gain)},
                 {"gain_bound", number(plan->gain_bound)}};
   out["solver"] = {{"value", number(snapshot.plan.objective_value)},
                    {"gap", number(snapshot.plan.gap)},
+                   {"step_seconds", number(snapshot.step_seconds)},
+                   {"parked_nodes", snapshot.plan.parked},
                    {"feasible", snapshot.plan.feasible}};
   return out;
 }

@@ -53,6 +53,12 @@ void weight_families(std::string& out, const DesiredState& state, const WeightSn
   if (any) value.real({}, snapshot.plan.objective_value);
   Family gap(out, "penstock_weight_solver_gap", "gauge", "Proven relative distance to the optimum, at most.");
   if (any) gap.real({}, snapshot.plan.gap);
+  Family step(out, "penstock_weight_step_seconds", "gauge",
+              "What the last step of the weight loop took: model, solver and law of all services.");
+  if (any) step.real({}, snapshot.step_seconds);
+  Family parked(out, "penstock_weight_parked_nodes", "gauge",
+                "Nodes that an energy policy keeps without new flows.");
+  if (any) parked.sample({}, snapshot.plan.parked);
   Family feasible(out, "penstock_weight_solver_feasible", "gauge",
                   "0 when capacities cannot hold the demand.");
   if (any) feasible.sample({}, snapshot.plan.feasible ? 1 : 0);

@@ -59,6 +59,12 @@ void Packing::apply(SolverInput& input, double now) {
   }
 }
 
+void Packing::wake_all(SolverInput& input) {
+  awake_.assign(input.nodes.size(), true);
+  idle_since_.assign(input.nodes.size(), kNever);
+  for (SolverNode& node : input.nodes) node.awake = true;
+}
+
 void Packing::read(const SolverInput& input) {
   parkable_.resize(input.nodes.size());
   for (NodeIndex n = 0; n < input.nodes.size(); ++n) parkable_[n] = sound(input.nodes[n]);
@@ -160,7 +166,7 @@ void Packing::keep_least(const SolverInput& input, std::vector<bool>& open) cons
         ranked.emplace_back(watts_per_share(input, p), p);
     });
     std::sort(ranked.begin(), ranked.end());
-    for (std::size_t i = 0; i < ranked.size() && have < settings_.min_awake; ++i, ++have)
+    for (std::size_t i = 0; i < ranked.size() && have < input.services[s].min_awake; ++i, ++have)
       open[input.placements[ranked[i].second].node] = true;
   }
 }

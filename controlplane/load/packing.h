@@ -16,11 +16,10 @@
 namespace penstock::load {
 
 struct PackingSettings {
-  double wake_fill = 0.8;       // of capacity, 0–1: nodes are filled that far before another wakes
-  double park_fill = 0.6;       // below wake_fill
-  double hold_seconds = 60;     // a node is not needed for so long before it parks
-  double swap_gain = 0.2;       // a parked node replaces an awake one that draws so much more, relative
-  std::uint32_t min_awake = 1;  // nodes of each service that stay awake, as far as it has them
+  double wake_fill = 0.8;    // of capacity, 0–1: nodes are filled that far before another wakes
+  double park_fill = 0.6;    // below wake_fill
+  double hold_seconds = 60;  // a node is not needed for so long before it parks
+  double swap_gain = 0.2;    // a parked node replaces an awake one that draws so much more, relative
 };
 
 /// One thread. Nodes are known by index; another number of nodes forgets everything.
@@ -32,6 +31,8 @@ class Packing {
   /// every service that may use it has an energy coefficient, and none demands a least share of it. Where
   /// demand exceeds what all nodes hold, all are awake; so are nodes with numbers that are none.
   void apply(SolverInput& input, double now);
+  /// All nodes of the input are awake, now and for the next hold_seconds: the packing knows too little.
+  void wake_all(SolverInput& input);
 
   [[nodiscard]] std::size_t parked() const;
 

@@ -17,9 +17,11 @@
 #include <vector>
 
 #include "controlplane/load/law.h"
+#include "controlplane/load/packing.h"
 #include "controlplane/load/policy.h"
 #include "controlplane/load/solver.h"
 #include "controlplane/load/types.h"
+#include "controlplane/load/workload_class.h"
 
 namespace penstock::load {
 
@@ -42,8 +44,10 @@ struct PlannerService {
   Objective objective;           // of the policy; what counts (`policy` only tells static and energy apart)
   double latency_objective = 0;  // seconds; 0 = none
   double priority = 1;           // > 0
+  std::optional<WorkloadClass> workload;                                // nullopt: learned
   double min_share = 0, max_share = 1;                                  // of every usable backend
   double budget_per_hour = 0;                                           // 0 = no limit
+  std::uint32_t min_awake = 1;                                          // nodes that are never parked
   double deadband = LawSettings{}.deadband, slew = LawSettings{}.slew;  // of its law
   std::string zone;                                                     // wanted; empty = any
   bool zone_strict = false;                                             // another zone's backends get nothing
@@ -71,6 +75,8 @@ struct PlannerSettings {
   double apply_time = 0.02;    // seconds from a plan to the dataplane's use of it
   double solve_period = 0.1;   // seconds between solver runs; the law steps at every step()
   double demand_memory = 0.3;  // seconds of smoothing of a service's new flows a second
+  PackingSettings packing;     // of nodes that only services with an energy coefficient use
+  WorkloadSettings workload;
 };
 
 /// Why a backend has its weight. Unknown numbers are NaN.
@@ -94,10 +100,13 @@ struct ServicePlan {
   std::vector<PlacementIndex> backends;  // of this service, in the fleet's order
   std::vector<std::uint32_t> weights;    // parallel to it; empty under policy static: use what is configured
   double demand = 0;                     // new flows a second, all gateways
-  double delay_seconds = 0;              // measured, smoothed
-  double delay_periods = 0;              // d
-  double gain_bound = 1;                 // no_overshoot_gain(d)
-  double gain = 0;                       // in use, below the bound
+  WorkloadClass workload = WorkloadClass::kLatencySensitive;
+  bool workload_learned = true;    // false: configured
+  double workload_confidence = 0;  // of what is learned, 0–1
+  double delay_seconds = 0;        // measured, smoothed
+  double delay_periods = 0;        // d
+  double gain_bound = 1;           // no_overshoot_gain(d)
+  double gain = 0;                 // in use, below the bound
 };
 
 struct Plan {
@@ -107,6 +116,7 @@ struct Plan {
   double objective_value = 0;             // the solver's, of all services together
   double gap = 0;                         // relative, proven
   bool feasible = true;                   // false: capacities cannot hold the demand
+  std::size_t parked = 0;                 // nodes
 };
 
 /// Answers for every placement of the input, as solver.h says; no exceptions.

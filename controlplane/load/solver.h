@@ -62,6 +62,7 @@ struct SolverService {
   double priority = 1;                 // > 0, weighs its latency
   Objective objective;                 // its policy's
   double budget_per_hour = 0;          // money at most; 0 = no limit
+  std::uint32_t min_awake = 1;         // Packing keeps so many of its nodes awake, as far as it has them
   std::uint32_t first = 0, count = 0;  // its placements: [first, first + count)
 };
 

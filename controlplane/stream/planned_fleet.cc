@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -30,12 +31,29 @@ load::PolicyKind kind_of(WeightPolicyKind kind) {
   return load::PolicyKind::kStatic;
 }
 
+/// nullopt: learned.
+std::optional<load::WorkloadClass> class_of(WorkloadClass work) {
+  switch (work) {
+    case WorkloadClass::kAuto:
+      return std::nullopt;
+    case WorkloadClass::kLatencySensitive:
+      return load::WorkloadClass::kLatencySensitive;
+    case WorkloadClass::kThroughput:
+      return load::WorkloadClass::kThroughput;
+    case WorkloadClass::kBatch:
+      return load::WorkloadClass::kBatch;
+  }
+  return std::nullopt;
+}
+
 load::PlannerService planned(const Service& service, const WeightPolicy* policy) {
   load::PlannerService out;
   out.id = service.id;
   out.priority = service.workload.priority;
   out.latency_objective = service.workload.latency_objective_ms / 1000;
+  out.workload = class_of(service.workload.work);
   out.zone = service.preference.zone;
+  out.zone_strict = service.preference.zone_strict;
   out.labels = {service.preference.labels.begin(), service.preference.labels.end()};
   if (policy == nullptr) return out;
   out.policy = kind_of(policy->kind);
@@ -47,6 +65,7 @@ load::PlannerService planned(const Service& service, const WeightPolicy* policy)
   out.min_share = policy->min_share;
   out.max_share = policy->max_share;
   out.budget_per_hour = policy->budget_per_hour;
+  out.min_awake = policy->min_awake;
   out.deadband = policy->deadband;
   out.slew = policy->slew;
   return out;
@@ -88,8 +107,8 @@ auto fields(const load::PlannerNode& n) {
 }
 auto fields(const load::PlannerService& s) {
   return std::tie(s.id, s.policy, s.objective.balance, s.objective.latency, s.objective.money,
-                  s.objective.energy, s.latency_objective, s.priority, s.min_share, s.max_share,
-                  s.budget_per_hour, s.deadband, s.slew, s.zone, s.zone_strict, s.labels);
+                  s.objective.energy, s.latency_objective, s.priority, s.min_share, s.max_share, s.workload,
+                  s.budget_per_hour, s.min_awake, s.deadband, s.slew, s.zone, s.zone_strict, s.labels);
 }
 auto fields(const load::PlannerBackend& b) {
   return std::tie(b.id, b.service, b.node, b.configured_weight, b.override_weight, b.usable);

@@ -117,8 +117,9 @@ void WeightFeed::plan(const DesiredState& state, const std::vector<ObservedGatew
     planning_.report(report);
   }
   const load::Plan& plan = planning_.step(seconds(now));
+  const double took = seconds(monotonic_now()) - seconds(now);
   tell(state, weights_of(*fleet_, plan), gateways);
-  show(state, gateways, plan);
+  show(state, gateways, plan, took);
 }
 
 void WeightFeed::take_fleet(PlannedFleet planned) {
@@ -159,12 +160,13 @@ void WeightFeed::tell(const DesiredState& state, proto::UpdateWeightsRequest wei
 }
 
 void WeightFeed::show(const DesiredState& state, const std::vector<ObservedGateway>& gateways,
-                      const load::Plan& plan) {
+                      const load::Plan& plan, double step_seconds) {
   auto snapshot = std::make_shared<WeightSnapshot>();
   snapshot->epoch = state.epoch;
   snapshot->generation = state.generation;
   snapshot->planned_at = monotonic_now();
   snapshot->unix_ms = unix_microseconds() / 1000;
+  snapshot->step_seconds = step_seconds;
   snapshot->version = version_;
   for (const ObservedGateway& gateway : gateways) {
     if (!gateway.connected || !gateway.takes_weights) continue;

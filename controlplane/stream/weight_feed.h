@@ -45,7 +45,8 @@ class WeightFeed {
             const std::vector<ObservedGateway>& gateways);
   [[nodiscard]] bool is_usable(const HealthSnapshot& health, const Service& service,
                                std::size_t backend) const;
-  void show(const DesiredState& state, const std::vector<ObservedGateway>& gateways, const load::Plan& plan);
+  void show(const DesiredState& state, const std::vector<ObservedGateway>& gateways, const load::Plan& plan,
+            double step_seconds);
 
   const GatewayTable& gateways_;
   const NodeTable& nodes_;

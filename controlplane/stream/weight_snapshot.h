@@ -1,6 +1,6 @@
-// What the weight loop thinks, as one value: what REST, metrics and a history are told. Immutable once shared,
-// any thread. The plan's positions are those of the fleet: services, backends and nodes by ServiceIndex,
-// PlacementIndex and NodeIndex.
+// What the weight loop thinks, as one value: what REST, metrics and a history are told. Immutable once
+// shared, any thread. The plan's positions are those of the fleet: services, backends and nodes by
+// ServiceIndex, PlacementIndex and NodeIndex.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@ struct WeightSnapshot {
   std::uint64_t generation = 0;
   Nanoseconds planned_at;      // monotonic_now()
   std::uint64_t unix_ms = 0;   // the same moment
+  double step_seconds = 0;     // what planning took
   std::uint64_t version = 0;   // of the weights that gateways were told last; 0: none ever
   std::uint32_t gateways = 0;  // connected ones that take weights
   std::uint32_t in_force = 0;  // those of them whose dataplane has said that it uses this version

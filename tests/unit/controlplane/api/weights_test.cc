@@ -52,11 +52,16 @@ std::shared_ptr<WeightSnapshot> planned() {
   out->in_force = 1;
   out->plan.objective_value = 0.61;
   out->plan.gap = 0.0004;
+  out->plan.parked = 1;
+  out->step_seconds = 0.003;
   load::ServicePlan service;
   service.backends = {0, 1};
   service.weights = {7, 400};
   service.delay_periods = 1.5;
   service.gain = 0.15;
+  service.workload = load::WorkloadClass::kBatch;
+  service.workload_learned = false;
+  service.workload_confidence = 0.25;
   service.gain_bound = 0.1859;
   out->plan.services = {service};
   out->plan.explanations.resize(2);
@@ -83,7 +88,10 @@ TEST(WeightDocument, SaysForEachBackendWhatDecidedItsWeight) {
   EXPECT_EQ(out["objective"], json::parse(R"({"balance":0.1,"latency":1.0,"money":0.0,"energy":0.0})"));
   EXPECT_EQ(out["law"],
             json::parse(R"({"delay_seconds":0.0,"delay_periods":1.5,"gain":0.15,"gain_bound":0.1859})"));
-  EXPECT_EQ(out["solver"], json::parse(R"({"value":0.61,"gap":0.0004,"feasible":true})"));
+  EXPECT_EQ(
+      out["solver"],
+      json::parse(R"({"value":0.61,"gap":0.0004,"step_seconds":0.003,"parked_nodes":1,"feasible":true})"));
+  EXPECT_EQ(out["workload"], json::parse(R"({"class":"batch","learned":false,"confidence":0.25})"));
   EXPECT_EQ(out["version"], 12);
   EXPECT_EQ(out["gateways_in_force"], 1);
   ASSERT_EQ(out["backends"].size(), 3u);

@@ -93,11 +93,27 @@ TEST(Packing, LeavesNodesAloneThatOtherPoliciesOrLeastSharesUse) {
 }
 
 TEST(Packing, KeepsTheLeastNumberOfEachServiceAwakeWithoutDemand) {
-  Packing packing({.min_awake = 3});
+  Packing packing;
   SolverInput in = pool(8, 1);
+  in.services[0].min_awake = 3;
   in.services[0].demand = 0;
   settle(packing, in);
   EXPECT_EQ(awake_count(in), 3U);
+}
+
+TEST(Packing, WakesAllAtOnceAndParksAgainOnlyAfterTheHold) {
+  Packing packing({.hold_seconds = 10});
+  SolverInput in = pool(8, 1);
+  packing.apply(in, 0);
+  packing.apply(in, 11);
+  ASSERT_LT(awake_count(in), 8U);
+  packing.wake_all(in);
+  EXPECT_EQ(awake_count(in), 8U);
+  packing.apply(in, 12);
+  packing.apply(in, 20);
+  EXPECT_EQ(awake_count(in), 8U);
+  packing.apply(in, 23);
+  EXPECT_LT(awake_count(in), 8U);
 }
 
 TEST(Packing, KeepsAllAwakeBeyondCapacityAndWithNumbersThatAreNone) {

@@ -123,8 +123,8 @@ TEST_F(WeightFeedTest, PlannedWeightsReachGatewaysBesideTheOrdersAndOnlyWhenThey
 }
 
 TEST_F(WeightFeedTest, ALateGatewayHearsTheLastWeightsAndAnOlderVersionNone) {
-  streams_->publish(site(3, "least-load"));
   script_.plan({900, 100});
+  streams_->publish(site(3, "least-load"));
   GatewayClient gw1(*streams_);
   ASSERT_TRUE(gw1.say(hello("gw1")));
   ASSERT_TRUE(hear_weights(gw1));
