@@ -13,8 +13,7 @@ namespace {
 
 constexpr double kServiceGain = 0.05;        // of a service's average over its placements
 constexpr double kTeachingConfidence = 0.3;  // below it, a placement knows no better than its prior
-constexpr double kFull = 0.97;             // utilisation at which more traffic makes a queue and no more load
-constexpr std::uint64_t kTeachEvery = 16;  // reports of a node
+constexpr std::uint64_t kTeachEvery = 16;    // reports of a node
 
 bool usable(double value) { return std::isfinite(value) && value >= 0; }
 
@@ -219,7 +218,7 @@ ReportOutcome LoadModel::take(const NodeReport& report) {
   node.utilization = report.utilization;
   double busiest = 0;
   for (const double utilization : report.utilization) busiest = std::fmax(busiest, utilization);
-  const bool full = busiest >= kFull;
+  const bool full = busiest >= settings_.full;
   for (const PlacementReport& said : report.placements) {
     Placement& placement = placements_[said.placement];
     // The node worked for the flows that ended. While it is overloaded those are fewer than began, and after

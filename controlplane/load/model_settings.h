@@ -13,6 +13,8 @@ struct ModelSettings {
   double most_span = 600;           // seconds
   double future_tolerance = 1;      // seconds that a report may be ahead of the caller's clock
 
+  double full = 0.97;  // utilisation at which more traffic makes a queue and no more load
+
   // Costs. Traffic is normalised by its recent size, so that deviations below are of utilisation.
   double forgetting = 0.98;     // per report of varied traffic, of what it can tell; in (0, 1)
   double excitation = 0.1;      // relative deviation of traffic that counts as fully varied

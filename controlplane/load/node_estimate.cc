@@ -14,6 +14,7 @@ constexpr double kMostRegressor = 1e6;   // finite squares, whatever is reported
 constexpr double kMeanGain = 0.05;       // of the mean that variation is measured against
 constexpr double kDeviationGain = 0.05;  // of the mean absolute innovation
 constexpr double kLeastDeviation = 1e-4;
+constexpr double kFirstDeviation = 4;  // of the noise: until a node has shown its own, it may be a loud one
 constexpr double kLeastVariance = 1e-12;  // rounding must not make a variance negative
 constexpr double kKnownPriorError = 0.5;  // relative: nodes of one fleet differ by about this much
 constexpr std::uint64_t kSymmetriseEvery = 32;
@@ -29,7 +30,7 @@ NodeEstimate::NodeEstimate(const ModelSettings& settings)
       growth_(Eigen::VectorXd::Ones(1)),
       innovation_(decltype(innovation_)::Zero()) {
   covariance_(0, 0) = prior_variance(0);
-  deviation_.fill(settings.noise);
+  deviation_.fill(kFirstDeviation * settings.noise);
 }
 
 double NodeEstimate::prior_variance(Eigen::Index row) const {
@@ -195,6 +196,13 @@ bool NodeEstimate::innovate(const PerDimension& utilization, double prediction_v
       continue;
     }
     e = utilization[k] - e;
+    // A full node says 1 whatever it is sent: taken for data, that is a cost of 0 beside a large background.
+    if (utilization[k] >= settings_.full && std::abs(e) <= settings_.outlier * deviation_[k]) {
+      learn_deviation(k, e);
+      run_[k] = 0;
+      e = 0;
+      continue;
+    }
     const double limit = settings_.outlier * (deviation_[k] + uncertain);
     if (std::abs(e) > limit) {
       const int sign = e > 0 ? 1 : -1;
@@ -207,10 +215,23 @@ bool NodeEstimate::innovate(const PerDimension& utilization, double prediction_v
     } else {
       run_[k] = 0;
     }
-    const double size = std::min(std::abs(e), settings_.outlier * deviation_[k]);
-    deviation_[k] = std::max(kLeastDeviation, deviation_[k] + kDeviationGain * (size - deviation_[k]));
+    learn_deviation(k, e);
   }
   return changed;
+}
+
+double NodeEstimate::noise_now() const {
+  constexpr double kOfMeanSize = 1.25;  // standard deviation by mean absolute deviation, of a normal variable
+  double most = 0;
+  for (std::size_t k = 0; k < kDimensions; ++k) {
+    if (measured(k)) most = std::max(most, deviation_[k]);
+  }
+  return std::max(settings_.noise, kOfMeanSize * most);
+}
+
+void NodeEstimate::learn_deviation(std::size_t k, double innovation) {
+  const double size = std::min(std::abs(innovation), settings_.outlier * deviation_[k]);
+  deviation_[k] = std::max(kLeastDeviation, deviation_[k] + kDeviationGain * (size - deviation_[k]));
 }
 
 /// Teaches one dimension, and projects on >= 0: the lowest coefficient, if negative, is raised to 0 and takes
@@ -247,7 +268,8 @@ void NodeEstimate::learn(std::span<const Traffic> traffic, const PerDimension& u
   gain_.noalias() = covariance_ * x_;
   const double prediction_variance = std::max(0.0, x_.dot(gain_));
   const bool changed = innovate(utilization, prediction_variance);
-  const double scale = 1 / (settings_.noise * settings_.noise / counts + prediction_variance);
+  const double noise = noise_now();
+  const double scale = 1 / (noise * noise / counts + prediction_variance);
   for (Eigen::Index j = 0; j < covariance_.cols(); ++j) covariance_.col(j) -= gain_ * (gain_[j] * scale);
   for (std::size_t k = 0; k < kDimensions; ++k) {  // one by one: Eigen's outer product would allocate
     if (!std::isnan(utilization[k])) correct(static_cast<Eigen::Index>(k), scale);

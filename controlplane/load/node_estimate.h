@@ -88,6 +88,8 @@ class NodeEstimate {
   void forget();
   void bound();
   bool innovate(const PerDimension& utilization, double prediction_variance);
+  [[nodiscard]] double noise_now() const;
+  void learn_deviation(std::size_t dimension, double innovation);
   void correct(Eigen::Index dimension, double scale);
   void reopen();
   [[nodiscard]] double prior_variance(Eigen::Index row) const;
