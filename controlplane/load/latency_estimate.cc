@@ -59,8 +59,16 @@ void LatencyEstimate::learn(double rho, double latency_seconds) {
   deviation_ = std::max(kLeastDeviation, deviation_ + kGain * (size - deviation_));
 
   const double scale = 1 / (settings_.latency_noise * settings_.latency_noise + uncertain);
-  estimate_ = (estimate_ + gain * (innovation * scale)).cwiseMax(0.0).cwiseMin(kMostEstimate);
+  estimate_ += gain * (innovation * scale);
   covariance_ -= gain * (gain.transpose() * scale);
+  // The nearest point in the covariance's metric: cut by itself, a base of 0 would take the blame for a queue
+  // that is too large, report after report.
+  for (Eigen::Index i = 0; i < 2; ++i) {
+    if (estimate_[i] >= 0) continue;
+    estimate_ -= covariance_.col(i) * (estimate_[i] / std::max(covariance_(i, i), kLeastVariance));
+    estimate_[i] = 0;
+  }
+  estimate_ = estimate_.cwiseMax(0.0).cwiseMin(kMostEstimate);
   if (changed) covariance_.diagonal().array() += kPriorVariance;
   for (Eigen::Index i = 0; i < 2; ++i) {
     if (covariance_(i, i) > kPriorVariance) {

@@ -31,6 +31,7 @@ struct LoadModel::Node {
   PerDimension utilization;
   double last = -std::numeric_limits<double>::infinity();
   std::uint64_t reports = 0;
+  bool was_full = false;  // at the report before
 };
 
 struct LoadModel::Placement {
@@ -244,7 +245,9 @@ ReportOutcome LoadModel::take(const NodeReport& report) {
     }
     complete &= placement.report == report_ || is_idle(placement.traffic);
   }
-  learn_latency(node, report);
+  // On a full node latency tells how long it has been full, and so do the flows that it still had then.
+  if (!(full || node.was_full) || node.latency.curve().confidence == 0) learn_latency(node, report);
+  node.was_full = full;
   if (!complete) return ReportOutcome::kPartial;
   node.estimate.learn(node.traffic, report.utilization);
   if (++node.reports % kTeachEvery == 0) teach_services(node);

@@ -14,6 +14,8 @@ constexpr double kMostRegressor = 1e6;   // finite squares, whatever is reported
 constexpr double kMeanGain = 0.05;       // of the mean that variation is measured against
 constexpr double kDeviationGain = 0.05;  // of the mean absolute innovation
 constexpr double kLeastDeviation = 1e-4;
+constexpr double kFarBeyond = 2;
+constexpr double kMostSlower = 4;      // that a node can have become at once
 constexpr double kFirstDeviation = 4;  // of the noise: until a node has shown its own, it may be a loud one
 constexpr double kLeastVariance = 1e-12;  // rounding must not make a variance negative
 constexpr double kKnownPriorError = 0.5;  // relative: nodes of one fleet differ by about this much
@@ -206,18 +208,35 @@ bool NodeEstimate::innovate(const PerDimension& utilization, double prediction_v
     const double limit = settings_.outlier * (deviation_[k] + uncertain);
     if (std::abs(e) > limit) {
       const int sign = e > 0 ? 1 : -1;
-      e = sign * limit;
-      run_[k] = run_[k] * sign > 0 ? run_[k] + sign : sign;
-      if (std::abs(run_[k]) >= static_cast<int>(settings_.change_after)) {
+      if (run_[k] * sign < 0) run_[k] = 0;
+      // What is far beyond the limit needs fewer in a row to be believed.
+      run_[k] += std::abs(e) > kFarBeyond * limit ? 2 * sign : sign;
+      const bool believed = std::abs(run_[k]) >= static_cast<int>(settings_.change_after);
+      if (believed) {
         changed = true;
         run_[k] = 0;
       }
+      e = believed && slow_down(static_cast<Eigen::Index>(k), utilization[k]) ? 0 : sign * limit;
     } else {
       run_[k] = 0;
     }
     learn_deviation(k, e);
   }
   return changed;
+}
+
+/// A node that is busier than it was thought may have become slower, or may have a neighbour that works. Both
+/// say the same of this report, but not of the traffic that the node should have: a neighbour takes the more
+/// of it away. The milder of the two is believed until varied traffic tells, for that comes nearer to the
+/// truth in either case and never goes beyond it. Of a node that is idler, the milder is that a neighbour has
+/// gone: false, the background is reopened first.
+bool NodeEstimate::slow_down(Eigen::Index k, double utilization) {
+  const double ours = x_.dot(estimate_.col(k)) - estimate_(0, k);
+  const double left = utilization - estimate_(0, k);
+  if (utilization < settings_.full || !(left > ours && ours > kLeastDeviation)) return false;
+  const auto rows = estimate_.rows() - 1;
+  estimate_.col(k).tail(rows) *= std::min(left / ours, kMostSlower);
+  return true;
 }
 
 double NodeEstimate::noise_now() const {

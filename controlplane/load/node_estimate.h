@@ -89,6 +89,7 @@ class NodeEstimate {
   void bound();
   bool innovate(const PerDimension& utilization, double prediction_variance);
   [[nodiscard]] double noise_now() const;
+  bool slow_down(Eigen::Index dimension, double utilization);
   void learn_deviation(std::size_t dimension, double innovation);
   void correct(Eigen::Index dimension, double scale);
   void reopen();
