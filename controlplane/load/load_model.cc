@@ -215,6 +215,7 @@ ReportOutcome LoadModel::refuse_placement(const PlacementReport& report, NodeInd
 
 ReportOutcome LoadModel::take(const NodeReport& report) {
   Node& node = *nodes_[report.node];
+  const double since = report.time - node.last;  // not the span: windows of reports may overlap
   node.last = report.time;
   node.utilization = report.utilization;
   double busiest = 0;
@@ -225,7 +226,7 @@ ReportOutcome LoadModel::take(const NodeReport& report) {
     // The node worked for the flows that ended. While it is overloaded those are fewer than began, and after
     // that more: against flows that began, work put off would look like a change of cost.
     const double gained =
-        placement.said ? (said.traffic.active_flows - placement.traffic.active_flows) / report.span : 0;
+        placement.said ? (said.traffic.active_flows - placement.traffic.active_flows) / since : 0;
     placement.served = std::clamp(said.traffic.new_flows - gained, 0.0, settings_.most_new_flows);
     placement.said = true;
     placement.traffic = said.traffic;

@@ -92,6 +92,22 @@ class LoadModelTest : public testing::Test {
   double time_ = 0;
 };
 
+TEST_F(LoadModelTest, WindowsThatOverlapDoNotHideFlowsThatWait) {
+  // Every flow that begins waits, as it does on a full node: nothing is served, whatever the windows say.
+  carry(0, 100, 0, 0.004, 0.001);
+  learn(200);
+  const double cost = cpu_cost(0);
+  NodeReport waiting = report();
+  for (int i = 0; i < 4; ++i) {
+    waiting.time = time_ += 0.1;
+    waiting.span = 0.3;
+    waiting.utilization[kCpu] = background_;
+    waiting.placements[0].traffic.active_flows += 0.1 * waiting.placements[0].traffic.new_flows;
+    ASSERT_EQ(model_.learn(waiting), ReportOutcome::kLearned);
+  }
+  EXPECT_NEAR(cpu_cost(0), cost, 0.1 * cost);
+}
+
 TEST_F(LoadModelTest, LearnsCostsAndBackgroundThroughNoise) {
   carry(0, 1000, 0.4, 0.0004, 0.0001);
   learn(1000);
