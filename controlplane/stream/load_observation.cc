@@ -10,6 +10,7 @@ using load::Dimension;
 using load::kAbsent;
 
 constexpr double kMicrosecond = 1e-6;
+constexpr double kSensorPeriod = 0.1;  // seconds
 
 double seconds(Nanoseconds time) { return static_cast<double>(time.count()) * 1e-9; }
 
@@ -28,7 +29,9 @@ void LoadObservation::follow(Places places, std::size_t nodes) {
   of_node_.assign(nodes, {});
   agent_seen_.assign(nodes, Nanoseconds{});
   latency_.assign(places.size(), Latency{});
-  cpu_.assign(places.size(), Measured{});
+  cpu_.assign(places.size(), {});
+  open_.assign(places.size(), {});
+  is_counted_.assign(places.size(), false);
   for (const auto& [id, place] : places) {
     of_node_[place.node].push_back(place.placement);
     if (const auto old = places_.find(id); old != places_.end())
@@ -39,8 +42,16 @@ void LoadObservation::follow(Places places, std::size_t nodes) {
   seen_.clear();
 }
 
-void LoadObservation::put(Measured& into, double value, double time) const {
+void LoadObservation::put(Measured& into, double value, double time) {
   if (std::isfinite(value) && value >= 0 && time >= into.time) into = {value, time};
+}
+
+void LoadObservation::put(SampleWindow& into, double value, double time) {
+  if (!std::isfinite(value) || value < 0) return;
+  // Sensors are read every 100 ms, and the age that comes with a probe is that of the youngest: told again,
+  // it is the same value.
+  const bool again = !into.empty() && value == into.last() && time - into.newest() < kSensorPeriod;
+  if (!again) into.push(time, value);
 }
 
 std::vector<load::NodeReport> LoadObservation::observe(std::span<const GatewayLoads> gateways,
@@ -77,22 +88,19 @@ void LoadObservation::count(const std::string& gateway, const GatewayLoads& from
                             const proto::BackendStats& stats) {
   Counted& c = counted_[place.placement][gateway];
   c.at = from.at;
-  c.rate.active_flows = static_cast<double>(stats.flows());
+  c.entries = static_cast<double>(stats.flows());
   c.breaker_open = stats.health().breaker() == proto::BREAKER_OPEN;
+  const auto new_flows = static_cast<double>(stats.new_flows());
+  const auto bytes = static_cast<double>(stats.bytes());
   // Indexes of removed backends are used again, so a counter may fall without a restart.
-  const bool goes_on = c.uptime_ns != 0 && from.uptime_ns > c.uptime_ns && stats.new_flows() >= c.new_flows &&
-                       stats.bytes() >= c.bytes;
-  if (goes_on) {
-    c.span += static_cast<double>(from.uptime_ns - c.uptime_ns) * 1e-9;
-    c.flows_in_span += static_cast<double>(stats.new_flows() - c.new_flows);
-    c.bytes_in_span += static_cast<double>(stats.bytes() - c.bytes);
-  } else if (from.uptime_ns != c.uptime_ns) {
-    c.span = c.flows_in_span = c.bytes_in_span = 0;
-    c.has_rate = false;
+  const bool fell = !c.new_flows.empty() && (new_flows < c.new_flows.last() || bytes < c.bytes.last());
+  if (from.uptime_ns < c.uptime_ns || fell) {
+    c.new_flows.clear();
+    c.bytes.clear();
   }
   c.uptime_ns = from.uptime_ns;
-  c.new_flows = stats.new_flows();
-  c.bytes = stats.bytes();
+  c.new_flows.push(seconds(from.at), new_flows);
+  c.bytes.push(seconds(from.at), bytes);
 }
 
 void LoadObservation::measure(const Place& place, const proto::BackendLoad& load, Nanoseconds came) {
@@ -110,6 +118,10 @@ void LoadObservation::measure(const Place& place, const proto::BackendLoad& load
   take(Dimension::kNetworkOut, load.has_nic_tx_utilization(), load.nic_tx_utilization());
   take(Dimension::kApplication, load.has_application_utilization(), load.application_utilization());
   if (load.has_service_cpu()) put(cpu_[place.placement], load.service_cpu(), time);
+  if (load.has_established()) {
+    put(open_[place.placement], load.established(), time);
+    is_counted_[place.placement] = is_counted_[place.placement] || load.established() > 0;
+  }
   Latency& latency = latency_[place.placement];
   if (load.has_response_p50_us()) put(latency.p50, load.response_p50_us() * kMicrosecond, time);
   if (load.has_response_p99_us()) put(latency.p99, load.response_p99_us() * kMicrosecond, time);
@@ -118,7 +130,7 @@ void LoadObservation::measure(const Place& place, const proto::BackendLoad& load
 void LoadObservation::measure(const AgentLoad& agent) {
   Node& node = nodes_[agent.node];
   const proto::NodeLoad& load = agent.status->load();
-  const auto take = [&](Measured& into, bool has, const proto::Measurement& value, double unit = 1) {
+  const auto take = [&](auto& into, bool has, const proto::Measurement& value, double unit = 1) {
     if (has) put(into, value.value() * unit, seconds(agent.at) - age_seconds(value.age_ms()));
   };
   const auto host = [&](Dimension dimension, bool has, const proto::Measurement& value) {
@@ -153,50 +165,53 @@ load::NodeReport LoadObservation::report_of(load::NodeIndex index, Nanoseconds n
   load::NodeReport report;
   report.node = index;
   const double oldest = seconds(now) - seconds(kSilence);
-  const auto fresh = [&](const Measured& m) { return m.time >= oldest && std::isfinite(m.value); };
-  for (std::size_t d = 0; d < load::kDimensions; ++d) {
-    if (!fresh(node.host[d])) continue;
-    report.utilization[d] = node.host[d].value;
-    report.time = std::max(report.time, node.host[d].time);
-  }
-  Measured cgroup;
+  const auto fresh = [&](const SampleWindow& m) { return !m.empty() && m.newest() >= oldest; };
+  // The CPU's moment is the report's: it follows flows the closest.
   for (const load::PlacementIndex placement : of_node_[index]) {
-    const Measured& cpu = cpu_[placement];
-    if (fresh(cpu) && !(cpu.value <= cgroup.value)) cgroup = cpu;
+    if (fresh(cpu_[placement])) report.time = std::max(report.time, cpu_[placement].newest());
+  }
+  for (std::size_t d = at(Dimension::kCpu); d < load::kDimensions && report.time == 0; ++d) {
+    if (fresh(node.host[d])) report.time = node.host[d].newest();
+  }
+  if (report.time < node.reported + kLeastApart) return report;
+  const double from = report.time - kWindow;
+  for (std::size_t d = 0; d < load::kDimensions; ++d) {
+    if (fresh(node.host[d])) report.utilization[d] = node.host[d].mean_since(from);
+  }
+  double cgroup = kAbsent;
+  for (const load::PlacementIndex placement : of_node_[index]) {
+    if (fresh(cpu_[placement])) cgroup = std::fmax(cgroup, cpu_[placement].mean_since(from));
   }
   double& cpu = report.utilization[at(Dimension::kCpu)];
-  if (fresh(cgroup) && (node.by_cgroup || !(cpu >= cgroup.value))) {
-    cpu = cgroup.value;
-    report.time = std::max(report.time, cgroup.time);
-  }
-  if (report.time <= node.reported) return report;
+  if (std::isfinite(cgroup) && (node.by_cgroup || !(cpu >= cgroup))) cpu = cgroup;
   for (const load::PlacementIndex placement : of_node_[index]) {
-    report.placements.push_back(traffic_of(placement, report.span, now));
+    report.placements.push_back(traffic_of(placement, report.time - kWorkAfterFlow, report.span, now));
   }
   if (report.span > 0) node.reported = report.time;
   return report;
 }
 
-load::PlacementReport LoadObservation::traffic_of(load::PlacementIndex placement, double& span,
+/// `until`: the end of the window; a gateway that was heard last before it is asked for its last one.
+load::PlacementReport LoadObservation::traffic_of(load::PlacementIndex placement, double until, double& span,
                                                   Nanoseconds now) {
   load::PlacementReport out;
   out.placement = placement;
   auto& gateways = counted_[placement];
   std::erase_if(gateways, [&](const auto& gateway) { return !is_fresh(gateway.second.at, now); });
+  double entries = 0;
   for (auto& [gateway, c] : gateways) {
-    if (c.span > 0) {
-      c.rate.new_flows = c.flows_in_span / c.span;
-      c.rate.bytes = c.bytes_in_span / c.span;
-      c.has_rate = true;
-      span = std::max(span, c.span);
-      c.span = c.flows_in_span = c.bytes_in_span = 0;
-    }
-    if (!c.has_rate) continue;
-    out.traffic.new_flows += c.rate.new_flows;
-    out.traffic.bytes += c.rate.bytes;
-    out.traffic.active_flows += c.rate.active_flows;
+    const double to = std::min(until, c.new_flows.newest());
+    const double from = std::max(to - kWindow, c.new_flows.oldest());
+    if (!(to > from)) continue;
+    out.traffic.new_flows += (c.new_flows.at(to) - c.new_flows.at(from)) / (to - from);
+    out.traffic.bytes += (c.bytes.at(to) - c.bytes.at(from)) / (to - from);
+    entries += c.entries;
+    span = std::max(span, to - from);
   }
   const double oldest = seconds(now) - seconds(kSilence);
+  const SampleWindow& open = open_[placement];
+  const bool told = is_counted_[placement] && open.newest() >= oldest;
+  out.traffic.active_flows = told ? open.mean_since(until + kWorkAfterFlow - kWindow) : entries;
   if (latency_[placement].p50.time >= oldest) out.latency_seconds = latency_[placement].p50.value;
   if (latency_[placement].p99.time >= oldest) out.latency_p99_seconds = latency_[placement].p99.value;
   return out;

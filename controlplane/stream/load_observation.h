@@ -1,9 +1,14 @@
 // What gateways and nodes said, as reports for the load model: counters become rates, utilisations of several
 // sources become the freshest one. Pure: no clock, no thread, no lock.
 //
-// Traffic of a backend is the sum over gateways. Each counts since its dataplane began, so rates are taken
-// between two of its own reports, over its own uptime; a restarted one begins anew, and teaches nothing with
-// its first report. A gateway that is silent for kSilence is left out.
+// A node's report is of the last kWindow: what was measured of it on average, and what came to it meanwhile.
+// Hosts and gateways are heard at moments of their own, and in 100 ms a backend sees a handful of flows:
+// rates of one span beside a utilisation of another would say that flows cost nothing.
+//
+// Traffic of a backend is the sum over gateways. Each counts since its dataplane began; a restarted one
+// begins anew, and teaches nothing with its first report. A gateway that is silent for kSilence is left out.
+// Active flows are the connections that the host's kernel has open, where it tells: entries of flow tables
+// are counted once a second, and outlive their flows.
 //
 // Utilisation comes from probes, with gateways' reports, and from the node's agent; in each dimension the one
 // that was measured last counts. A service's own CPU (of its cgroup) counts for the node's when it is higher:
@@ -20,6 +25,7 @@
 #include <vector>
 
 #include "controlplane/load/types.h"
+#include "controlplane/stream/sample_window.h"
 #include "penstock/base/units.h"
 #include "penstock/proto/dataplane.pb.h"
 #include "penstock/proto/node.pb.h"
@@ -46,6 +52,11 @@ struct AgentLoad {
 class LoadObservation {
  public:
   static constexpr Nanoseconds kSilence = Nanoseconds::from_seconds(3);
+  static constexpr double kWindow = 0.3;  // seconds
+  /// Seconds by which a flow's work is measured later than the flow is counted: it waits in its server, and
+  /// what was measured waits for a probe.
+  static constexpr double kWorkAfterFlow = 0.08;
+  static constexpr double kLeastApart = 0.05;  // seconds between a node's reports
 
   struct Place {
     load::PlacementIndex placement = load::kNone;
@@ -67,12 +78,9 @@ class LoadObservation {
 
  private:
   struct Counted {
-    std::uint64_t uptime_ns = 0;  // of the last report
-    std::uint64_t new_flows = 0, bytes = 0;
-    // Since the last report for the model.
-    double span = 0, flows_in_span = 0, bytes_in_span = 0;
-    load::Traffic rate;
-    bool has_rate = false;
+    std::uint64_t uptime_ns = 0;    // of the last report
+    SampleWindow new_flows, bytes;  // since its dataplane began, at the times that it was heard
+    double entries = 0;             // of its flow table
     bool breaker_open = false;
     Nanoseconds at;
   };
@@ -84,7 +92,7 @@ class LoadObservation {
     Measured p50, p99;
   };
   struct Node {
-    std::array<Measured, load::kDimensions> host;
+    std::array<SampleWindow, load::kDimensions> host;
     double reported = 0;  // time of the last report
     bool by_cgroup = false;
   };
@@ -93,16 +101,19 @@ class LoadObservation {
              const proto::BackendStats& stats);
   void measure(const Place& place, const proto::BackendLoad& load, Nanoseconds at);
   void measure(const AgentLoad& agent);
-  void put(Measured& into, double value, double time) const;
+  static void put(Measured& into, double value, double time);
+  static void put(SampleWindow& into, double value, double time);
   [[nodiscard]] load::NodeReport report_of(load::NodeIndex index, Nanoseconds now);
-  [[nodiscard]] load::PlacementReport traffic_of(load::PlacementIndex placement, double& span,
+  [[nodiscard]] load::PlacementReport traffic_of(load::PlacementIndex placement, double until, double& span,
                                                  Nanoseconds now);
 
   Places places_;
   std::vector<Node> nodes_;
-  std::vector<std::vector<load::PlacementIndex>> of_node_;    // by node
-  std::vector<Latency> latency_;                              // by placement
-  std::vector<Measured> cpu_;                                 // of the service's cgroup, by placement
+  std::vector<std::vector<load::PlacementIndex>> of_node_;  // by node
+  std::vector<Latency> latency_;                            // by placement
+  std::vector<SampleWindow> cpu_;                           // of the service's cgroup, by placement
+  std::vector<SampleWindow> open_;  // connections on the host, by placement; 0 for ever: nobody counts them
+  std::vector<bool> is_counted_;    // whether somebody does
   std::vector<std::map<std::string, Counted>> counted_;       // by placement and gateway
   std::map<std::pair<std::string, bool>, Nanoseconds> seen_;  // by gateway and is_status: `at` of the last
   std::vector<Nanoseconds> agent_seen_;                       // by node
