@@ -97,7 +97,6 @@ std::optional<Nanoseconds> ProbeRounds::next_due() const {
 void ProbeRounds::ask_under(const Key& key, std::uint8_t version, std::uint32_t position, Nanoseconds now,
                             const Send& send) {
   const ProbedAddress& probed = addresses_[position];
-  Target& target = targets_[position];
   const bool loads = version != PENSTOCK_PROBE_OLDEST_VERSION;
   for (std::size_t first = 0; first < probed.services.size(); first += PENSTOCK_PROBE_MAX_SERVICES) {
     ProbeQuestion& q = questions_.add();
@@ -109,13 +108,13 @@ void ProbeRounds::ask_under(const Key& key, std::uint8_t version, std::uint32_t 
     q.key = key.id;
     q.version = version;
     q.state = ProbeQuestion::State::kQueued;
-    target.last_sent_ns = std::max(target.last_sent_ns + 1, (now + settings_.unix_minus_now).count());
+    last_sent_ns_ = std::max(last_sent_ns_ + 1, (now + settings_.unix_minus_now).count());
     ProbeRequest request;
     request.version = version;
     if (loads) request.sections = PENSTOCK_PROBE_SERVICE_LOADS;
     if (loads && first == 0) request.sections |= PENSTOCK_PROBE_HOST_LOAD;
     request.nonce = settings_.process << kCountBits | (q.number & kCountMask);
-    request.sent_ns = target.last_sent_ns;
+    request.sent_ns = last_sent_ns_;
     ProbeDatagram datagram;
     const std::size_t length =
         write_probe(key.key, request, std::span(probed.services).subspan(first, q.count), datagram);

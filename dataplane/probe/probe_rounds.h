@@ -74,8 +74,7 @@ class ProbeRounds {
  private:
   enum class Speaks : std::uint8_t { kUnknown, kOldest, kNewest };
   struct Target {
-    Nanoseconds due;                 // without shift_
-    std::uint64_t last_sent_ns = 0;  // since 1970; what the host was asked last
+    Nanoseconds due;  // without shift_
     std::uint32_t rounds = 0;
     std::uint32_t lost_in_a_row = 0;
     Speaks speaks = Speaks::kUnknown;
@@ -108,6 +107,8 @@ class ProbeRounds {
   ProbeSink& sink_;
   std::optional<Key> key_;
   std::optional<Key> old_key_;
+  // Since 1970, of the last message to anybody: two addresses may be one host, which has one memory of us.
+  std::uint64_t last_sent_ns_ = 0;
   Nanoseconds old_key_ends_;
   std::uint32_t keys_ = 0;
   std::vector<ProbedAddress> addresses_;  // the plan's

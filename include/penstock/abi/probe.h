@@ -14,7 +14,7 @@
  * Never over the MAC itself.
  *
  * Replays. The upper 40 bits of `nonce` name the asking process (random, new in every process), the lower 24
- * count. `sent_ns` is wall-clock time, strictly growing in what one process asks of one address. A responder
+ * count. `sent_ns` is wall-clock time, strictly growing in what one process asks of anybody. A responder
  * remembers the last `sent_ns` of every asker that it answered and refuses what is not newer. Of an asker
  * that it does not know, or has not heard for PENSTOCK_PROBE_ASKER_SECONDS, it takes only what is at most
  * PENSTOCK_PROBE_CLOCK_SECONDS off its own clock (if it knows its own). An asker that is known needs no right

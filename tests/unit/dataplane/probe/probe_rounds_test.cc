@@ -6,8 +6,8 @@
 
 #include <map>
 
-#include "tests/unit/dataplane/probe/liveness_judge.h"
 #include "tests/unit/dataplane/probe/fake_responder.h"
+#include "tests/unit/dataplane/probe/liveness_judge.h"
 
 namespace penstock {
 namespace {
@@ -90,6 +90,23 @@ class Rounds : public ::testing::Test {
   std::vector<Sent> sent_;
   std::vector<std::pair<IpAddr, Bytes>> on_the_way_;
 };
+
+TEST_F(Rounds, AHostOfTwoAddressesIsAskedInOrderWhenBothAreDueAtOnce) {
+  // It remembers the last question of this process, whichever address that came to.
+  follow({{address(1), {service(1, 80)}}});
+  send();
+  now_ = now_ + kPatience;
+  follow({{address(1), {service(1, 80)}}, {address(2), {service(2, 80)}}});
+  now_ = now_ + kInterval - kPatience;
+  sent_.clear();
+  send();
+  std::uint64_t last = 0;
+  for (const Sent& s : sent_) {
+    EXPECT_GT(header_of(s.bytes).sent_ns, last);
+    last = header_of(s.bytes).sent_ns;
+  }
+  EXPECT_GE(sent_.size(), 2U);
+}
 
 TEST_F(Rounds, EveryAddressIsAskedOnceAnIntervalSpreadOverIt) {
   std::vector<ProbedAddress> addresses;
