@@ -14,6 +14,7 @@ namespace {
 constexpr double kServiceGain = 0.05;        // of a service's average over its placements
 constexpr double kTeachingConfidence = 0.3;  // below it, a placement knows no better than its prior
 constexpr std::uint64_t kTeachEvery = 16;    // reports of a node
+constexpr double kStandingGain = 0.1;        // of load that stands beside what new flows cost, per report
 
 bool usable(double value) { return std::isfinite(value) && value >= 0; }
 
@@ -29,6 +30,7 @@ struct LoadModel::Node {
   std::vector<PlacementIndex> placements;  // in the order of estimate's
   std::vector<Traffic> traffic;            // of the report at hand, in the same order
   PerDimension utilization;
+  PerDimension standing{};  // what traffic makes beyond its new flows' costs, smoothed; below 0 too
   double last = -std::numeric_limits<double>::infinity();
   std::uint64_t reports = 0;
   bool was_full = false;  // at the report before
@@ -251,6 +253,7 @@ ReportOutcome LoadModel::take(const NodeReport& report) {
   node.was_full = full;
   if (!complete) return ReportOutcome::kPartial;
   node.estimate.learn(node.traffic, report.utilization);
+  learn_standing(node, report.utilization);
   if (++node.reports % kTeachEvery == 0) teach_services(node);
   return ReportOutcome::kLearned;
 }
@@ -271,6 +274,22 @@ void LoadModel::learn_latency(Node& node, const NodeReport& report) {
   double rho = 0;
   for (const double utilization : report.utilization) rho = std::fmax(rho, utilization);
   node.latency.learn(rho, latency / weight);
+}
+
+/// Costs are told per new flow, at the mix that usually comes with one. A service whose flows only stand
+/// there has none, and what its traffic is thought to make cannot be told apart from the background: left
+/// out, one would be a load that nobody sees, the other a background that is too high by as much.
+void LoadModel::learn_standing(Node& node, const PerDimension& measured) {
+  PerDimension standing = node.estimate.carried();
+  for (std::size_t slot = 0; slot < node.placements.size(); ++slot) {
+    const double flows = node.traffic[slot].new_flows;
+    if (!(flows > 0)) continue;
+    const UnitCost told = cost(node.placements[slot]);
+    for (std::size_t k = 0; k < kDimensions; ++k) standing[k] -= flows * told.per_flow_rate[k];
+  }
+  for (std::size_t k = 0; k < kDimensions; ++k) {
+    if (!std::isnan(measured[k])) node.standing[k] += kStandingGain * (standing[k] - node.standing[k]);
+  }
 }
 
 void LoadModel::teach_services(const Node& node) {
@@ -315,7 +334,11 @@ LatencyCurve LoadModel::latency(NodeIndex node) const {
 
 PerDimension LoadModel::background(NodeIndex node) const {
   const Node* at = node_at(node);
-  return at == nullptr ? PerDimension{} : at->estimate.background();
+  if (at == nullptr) return {};
+  PerDimension background = at->estimate.background();
+  for (std::size_t k = 0; k < kDimensions; ++k)
+    background[k] = std::max(0.0, background[k] + at->standing[k]);
+  return background;
 }
 
 PerDimension LoadModel::utilization(NodeIndex node) const {

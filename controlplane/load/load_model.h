@@ -84,7 +84,8 @@ class LoadModel {
   [[nodiscard]] UnitCost cost(PlacementIndex placement) const;
   /// Zero curve and confidence until a latency was reported.
   [[nodiscard]] LatencyCurve latency(NodeIndex node) const;
-  /// Utilisation that our traffic does not explain, smoothed, >= 0; 0 for dimensions never measured.
+  /// Utilisation that new flows do not explain, smoothed, >= 0; 0 for dimensions never measured. With that of
+  /// flows that began long ago where no new ones come: no share of anything moves it.
   [[nodiscard]] PerDimension background(NodeIndex node) const;
   /// Of the last accepted report, NaN where absent.
   [[nodiscard]] PerDimension utilization(NodeIndex node) const;
@@ -113,6 +114,7 @@ class LoadModel {
   [[nodiscard]] ReportOutcome refuse_placement(const PlacementReport& report, NodeIndex node);
   ReportOutcome take(const NodeReport& report);
   void learn_latency(Node& node, const NodeReport& report);
+  void learn_standing(Node& node, const PerDimension& measured);
   void teach_services(const Node& node);
 
   ModelSettings settings_;

@@ -332,6 +332,16 @@ double NodeEstimate::confidence(std::size_t placement, const Traffic& mix) const
   return earned * std::clamp(1 - std::sqrt(std::max(0.0, now) / prior), 0.0, 1.0);
 }
 
+PerDimension NodeEstimate::carried() const {
+  PerDimension carried{};
+  for (std::size_t k = 0; k < kDimensions; ++k) {
+    if (!measured(k)) continue;
+    const auto column = static_cast<Eigen::Index>(k);
+    carried[k] = x_.dot(estimate_.col(column)) - estimate_(0, column);
+  }
+  return carried;
+}
+
 PerDimension NodeEstimate::background() const {
   PerDimension background{};
   for (std::size_t k = 0; k < kDimensions; ++k) {

@@ -63,6 +63,8 @@ class NodeEstimate {
   /// 0–1: how far the standard deviation of what `mix` costs is below the prior's.
   [[nodiscard]] double confidence(std::size_t placement, const Traffic& mix) const;
   [[nodiscard]] PerDimension background() const;
+  /// What the model puts down to the placements' traffic of the last report, all together.
+  [[nodiscard]] PerDimension carried() const;
   [[nodiscard]] bool measured(std::size_t dimension) const { return (measured_ >> dimension & 1) != 0; }
   [[nodiscard]] std::size_t placements() const { return inputs_.size(); }
   [[nodiscard]] double largest_variance() const { return covariance_.diagonal().maxCoeff(); }

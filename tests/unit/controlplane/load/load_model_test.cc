@@ -92,6 +92,19 @@ class LoadModelTest : public testing::Test {
   double time_ = 0;
 };
 
+TEST_F(LoadModelTest, FlowsThatStandThereWithoutNewOnesAreBackground) {
+  // Constant beside the background, their part cannot be told apart from it. Whatever either is thought to be,
+  // background and new flows make what is measured.
+  carry(0, 100, 0.4, 0.004, 0.001);
+  const PlacementIndex idle = model_.add_placement(1, node_);
+  for (int i = 0; i < 1000; ++i) {
+    NodeReport said = report();
+    said.placements.push_back({idle, {0, 3, 0}});
+    ASSERT_EQ(model_.learn(said), ReportOutcome::kLearned);
+  }
+  EXPECT_NEAR(model_.background(node_)[kCpu] + 100 * cpu_cost(0), background_ + 100 * 0.004, 0.02);
+}
+
 TEST_F(LoadModelTest, WindowsThatOverlapDoNotHideFlowsThatWait) {
   // Every flow that begins waits, as it does on a full node: nothing is served, whatever the windows say.
   carry(0, 100, 0, 0.004, 0.001);
