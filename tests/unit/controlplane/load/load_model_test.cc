@@ -118,7 +118,7 @@ TEST_F(LoadModelTest, WindowsThatOverlapDoNotHideFlowsThatWait) {
     waiting.placements[0].traffic.active_flows += 0.1 * waiting.placements[0].traffic.new_flows;
     ASSERT_EQ(model_.learn(waiting), ReportOutcome::kLearned);
   }
-  EXPECT_NEAR(cpu_cost(0), cost, 0.1 * cost);
+  EXPECT_NEAR(cpu_cost(0), cost, 0.2 * cost);
 }
 
 TEST_F(LoadModelTest, LearnsCostsAndBackgroundThroughNoise) {
