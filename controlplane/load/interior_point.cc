@@ -51,6 +51,7 @@ void InteriorPoint::run(const Programme& programme) {
     ++iterations_;
   }
   evaluate();
+  if (x_.empty()) bound_ = value_;  // one point is all there is
 }
 
 void InteriorPoint::start() {
