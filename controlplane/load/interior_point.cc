@@ -64,16 +64,19 @@ void InteriorPoint::start() {
   r_gradient_.resize(nodes_.size());
   loads(level_, x_);
   double scale = 1e-6;
-  std::uint32_t u = 0;
+  std::uint32_t u = 0, triangle = 0;
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
     const auto& node = p.nodes[n];
     for (std::size_t k = node.first_row; k < node.first_row + node.rows; ++k)
       nodes_[n].r = std::max(nodes_[n].r, level_[k]);
     scale = std::max(scale, nodes_[n].r);
     nodes_[n].first_u = u;
+    nodes_[n].first_triangle = triangle;
+    triangle += node.rows * (node.rows + 1) / 2;
     u += node.rows * (node.count + 1);
   }
   u_.resize(u);
+  triangle_.resize(triangle);
   scale *= 0.1;
   t_ = 0;
   double overload = 0;

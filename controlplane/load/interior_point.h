@@ -9,6 +9,7 @@
 // moved onto their sums, their value, and the Lagrangian bound.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -41,7 +42,8 @@ class InteriorPoint {
     Pair balance;     // t - r
     Pair overload;    // e + limit - r
     double bend = 0;  // of the node's r, all that is eliminated into it included
-    std::uint32_t first_u = 0, rank = 0;
+    std::uint32_t first_u = 0, first_triangle = 0, rank = 0;
+    std::array<std::uint8_t, kDimensions> active{};  // the rows of U, `rank` of them
   };
   struct LatencyState {
     double s = 0;
@@ -90,7 +92,7 @@ class InteriorPoint {
   std::vector<Pair> budget_, excess_;      // per service; excess_.slack is f
   std::vector<std::uint32_t> budget_row_;  // per service: its row, or kNone
   std::size_t order_ = 0;                  // of the coupling system: services, budgets, t, e
-  std::vector<double> system_, right_, r_gradient_, u_;
+  std::vector<double> system_, right_, r_gradient_, u_, triangle_;
   std::vector<double> scratch_, sums_, scale_, projected_, best_, level_, slope_;
   double value_ = 0, bound_ = 0, worst_ = 0, violation_ = 0;
   std::uint32_t iterations_ = 0;

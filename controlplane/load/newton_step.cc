@@ -81,7 +81,8 @@ void InteriorPoint::gradient_of_shares() {
 }
 
 // The block is diag(1 / inverse_d, bend) + sum over rows of weight * v v^T with v = (-rates, 1). Its inverse
-// is diag(...)^-1 - U^T U; U is left in u_, `rank` rows of count + 1.
+// is diag(...)^-1 - U^T U; U is left in u_, `rank` rows of count + 1, and the triangle L of the Cholesky
+// factor that made it in triangle_: a row's multiplier is read from there (back_substitute).
 void InteriorPoint::factor_node(std::size_t index) {
   const auto& p = *p_;
   const auto& node = p.nodes[index];
@@ -96,7 +97,8 @@ void InteriorPoint::factor_node(std::size_t index) {
     state.bend += above * (term.bend - above) / term.bend;
   }
   std::array<const double*, kDimensions> active{};
-  std::array<double, kDimensions * kDimensions> middle{};
+  double* const middle = triangle_.data() + state.first_triangle;
+  const auto triangle = [](std::size_t a) { return a * (a + 1) / 2; };
   std::size_t rank = 0;
   const double* rate = p.rates.data() + node.first_rate;
   double* const u = u_.data() + state.first_u;
@@ -110,30 +112,31 @@ void InteriorPoint::factor_node(std::size_t index) {
     }
     if (weight * norm < kMatters) continue;
     row[m] = 1 / state.bend;
-    middle[rank * kDimensions + rank] = 1 / weight + norm;
+    middle[triangle(rank) + rank] = 1 / weight + norm;
     for (std::size_t i = 0; i < rank; ++i) {
       double sum = row[m];
       for (std::size_t j = 0; j < m; ++j) sum -= active[i][j] * row[j];
-      middle[rank * kDimensions + i] = sum;
+      middle[triangle(rank) + i] = sum;
     }
+    state.active[rank] = static_cast<std::uint8_t>(k - node.first_row);
     active[rank++] = rate;
   }
   // Cholesky of the middle, applied to the rows as it goes.
   for (std::size_t a = 0; a < rank; ++a) {
     double* const row = u + a * (m + 1);
-    double pivot = middle[a * kDimensions + a];
+    double pivot = middle[triangle(a) + a];
     for (std::size_t b = 0; b < a; ++b) {
-      double& entry = middle[a * kDimensions + b];
-      for (std::size_t c = 0; c < b; ++c) entry -= middle[a * kDimensions + c] * middle[b * kDimensions + c];
-      entry /= middle[b * kDimensions + b];
+      double& entry = middle[triangle(a) + b];
+      for (std::size_t c = 0; c < b; ++c) entry -= middle[triangle(a) + c] * middle[triangle(b) + c];
+      entry /= middle[triangle(b) + b];
       pivot -= entry * entry;
       const double* const other = u + b * (m + 1);
       for (std::size_t j = 0; j <= m; ++j) row[j] -= entry * other[j];
     }
     // Rows alike up to rounding: the second adds nothing that the first has not.
-    if (!(pivot > 1e-14 * middle[a * kDimensions + a])) pivot = middle[a * kDimensions + a];
+    if (!(pivot > 1e-14 * middle[triangle(a) + a])) pivot = middle[triangle(a) + a];
     const double root = std::sqrt(pivot);
-    middle[a * kDimensions + a] = root;
+    middle[triangle(a) + a] = root;
     for (std::size_t j = 0; j <= m; ++j) row[j] /= root;
   }
   state.rank = static_cast<std::uint32_t>(rank);
@@ -248,18 +251,29 @@ void InteriorPoint::back_substitute() {
     const double g_r = r_gradient_[n] + state.balance.weight() * dt_ + state.overload.weight() * e_.step;
     for (std::size_t j = 0; j < m; ++j) dx[j] = g[j] * inverse_d_[node.first + j];
     state.dr = g_r / state.bend;
+    std::array<double, kDimensions> along{};
     for (std::size_t k = 0; k < state.rank; ++k) {
       const double* row = u_.data() + state.first_u + k * (m + 1);
       double sum = row[m] * g_r;
       for (std::size_t j = 0; j < m; ++j) sum += row[j] * g[j];
       for (std::size_t j = 0; j < m; ++j) dx[j] -= row[j] * sum;
       state.dr -= row[m] * sum;
+      along[k] = sum;
     }
     const double* rate = p.rates.data() + node.first_rate;
     for (std::size_t k = node.first_row; k < node.first_row + node.rows; ++k, rate += m) {
       double step = state.dr;
       for (std::size_t j = 0; j < m; ++j) step -= rate[j] * dx[j];
       rows_[k].step = step;
+    }
+    // A row near its limit has a step far below those of its shares: from them it would be all rounding, and
+    // its multiplier's step that times a weight without bound. The factor has it without a difference.
+    const double* const middle = triangle_.data() + state.first_triangle;
+    for (std::size_t a = state.rank; a-- > 0;) {
+      along[a] /= middle[a * (a + 1) / 2 + a];
+      for (std::size_t b = 0; b < a; ++b) along[b] -= middle[a * (a + 1) / 2 + b] * along[a];
+      auto& row = rows_[node.first_row + state.active[a]];
+      row.step = along[a] / row.weight();
     }
     state.balance.step = dt_ - state.dr;
     state.overload.step = e_.step - state.dr;
