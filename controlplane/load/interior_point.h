@@ -42,6 +42,7 @@ class InteriorPoint {
     Pair balance;     // t - r
     Pair overload;    // e + limit - r
     double bend = 0;  // of the node's r, all that is eliminated into it included
+    double soft = 0;  // that without the pairs' weights, which may be beyond it by all digits
     std::uint32_t first_u = 0, first_triangle = 0, rank = 0;
     std::array<std::uint8_t, kDimensions> active{};  // the rows of U, `rank` of them
   };
@@ -49,7 +50,7 @@ class InteriorPoint {
     double s = 0;
     Pair above;  // s - r
     Pair kink;   // s - kink; its step is that of s
-    double bend = 0;
+    double bend = 0, soft = 0;  // soft: without the weight of `above`
   };
 
   struct Steps {

@@ -89,13 +89,15 @@ void InteriorPoint::factor_node(std::size_t index) {
   auto& state = nodes_[index];
   const std::size_t m = node.count;
   const double* const inverse_d = inverse_d_.data() + node.first;
-  state.bend = 2 * node.quadratic + state.balance.weight() + state.overload.weight();
+  state.soft = 2 * node.quadratic;
   for (std::uint32_t l = node.first_latency; l < node.first_latency + node.latencies; ++l) {
     auto& term = latency_[l];
     const double above = term.above.weight();
-    term.bend = p.latency_at(node, p.latency[l], term.s).bend + above + term.kink.weight();
-    state.bend += above * (term.bend - above) / term.bend;
+    term.soft = p.latency_at(node, p.latency[l], term.s).bend + term.kink.weight();
+    term.bend = term.soft + above;
+    state.soft += above * term.soft / term.bend;
   }
+  state.bend = state.soft + state.balance.weight() + state.overload.weight();
   std::array<const double*, kDimensions> active{};
   double* const middle = triangle_.data() + state.first_triangle;
   const auto triangle = [](std::size_t a) { return a * (a + 1) / 2; };
@@ -155,8 +157,8 @@ void InteriorPoint::scatter(std::size_t index) {
   double square = 0;  // of U's last column
   for (std::size_t k = 0; k < state.rank; ++k) square += u[k * (m + 1) + m] * u[k * (m + 1) + m];
   double *const t_row = &system_[t * order_], *const e_row = &system_[e * order_];
-  t_row[t] += q * (state.bend - q) / state.bend + q * q * square;
-  e_row[e] += o * (state.bend - o) / state.bend + o * o * square;
+  t_row[t] += q * (state.soft + o) / state.bend + q * q * square;
+  e_row[e] += o * (state.soft + q) / state.bend + o * o * square;
   e_row[t] += q * o * (square - 1 / state.bend);
   for (std::size_t i = 0; i < m; ++i) {
     const ServiceIndex s = p.service_of[node.first + i];
@@ -248,7 +250,8 @@ void InteriorPoint::back_substitute() {
     const std::size_t m = node.count;
     const double* const g = gradient_.data() + node.first;
     double* const dx = dx_.data() + node.first;
-    const double g_r = r_gradient_[n] + state.balance.weight() * dt_ + state.overload.weight() * e_.step;
+    const double q = state.balance.weight(), o = state.overload.weight();
+    const double g_r = r_gradient_[n] + q * dt_ + o * e_.step;
     for (std::size_t j = 0; j < m; ++j) dx[j] = g[j] * inverse_d_[node.first + j];
     state.dr = g_r / state.bend;
     std::array<double, kDimensions> along{};
@@ -266,21 +269,24 @@ void InteriorPoint::back_substitute() {
       for (std::size_t j = 0; j < m; ++j) step -= rate[j] * dx[j];
       rows_[k].step = step;
     }
-    // A row near its limit has a step far below those of its shares: from them it would be all rounding, and
-    // its multiplier's step that times a weight without bound. The factor has it without a difference.
+    // A slack near its limit has a step far below those that it is the difference of: it would be all
+    // rounding, and its multiplier's step that times a weight without bound. The factor has it without a
+    // difference.
+    double pulled = r_gradient_[n];
     const double* const middle = triangle_.data() + state.first_triangle;
     for (std::size_t a = state.rank; a-- > 0;) {
       along[a] /= middle[a * (a + 1) / 2 + a];
       for (std::size_t b = 0; b < a; ++b) along[b] -= middle[a * (a + 1) / 2 + b] * along[a];
       auto& row = rows_[node.first_row + state.active[a]];
       row.step = along[a] / row.weight();
+      pulled -= along[a];
     }
-    state.balance.step = dt_ - state.dr;
-    state.overload.step = e_.step - state.dr;
+    state.balance.step = (state.soft * dt_ + o * (dt_ - e_.step) - pulled) / state.bend;
+    state.overload.step = (state.soft * e_.step + q * (e_.step - dt_) - pulled) / state.bend;
     for (std::uint32_t l = node.first_latency; l < node.first_latency + node.latencies; ++l) {
       auto& term = latency_[l];
+      term.above.step = term.kink.step - term.soft / term.bend * state.dr;
       term.kink.step += term.above.weight() / term.bend * state.dr;
-      term.above.step = term.kink.step - state.dr;
     }
   }
   for (std::size_t s = 0; s < price_.size(); ++s) {
