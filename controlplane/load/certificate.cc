@@ -70,7 +70,8 @@ void InteriorPoint::evaluate() {
 //   min over r of (G_n(r) - g_n r), plus for each share its slope times whichever end is less, plus
 //   constants.
 // g_n is what the rows' multipliers exceed those of t and e by. They are first scaled so that the minimum
-// lies near the iterate's r: where G_n is nearly flat a little too much would send it far off.
+// lies near the iterate's r, or between that and what its shares load the node with: where G_n is nearly flat
+// a little too much would send it far off.
 double InteriorPoint::certified_bound() {
   const auto& p = *p_;
   double sum_q = 0, sum_o = 0, bound = p.constant;
@@ -86,8 +87,8 @@ double InteriorPoint::certified_bound() {
       duals += rows_[k].dual;
     }
     const double q = nodes_[n].balance.dual * scale_q, o = nodes_[n].overload.dual * scale_o;
-    double low = std::clamp(0.95 * r, node.lowest, node.highest),
-           high = std::clamp(1.05 * r, low, node.highest);
+    double low = std::clamp(0.95 * std::min(r, nodes_[n].r), node.lowest, node.highest),
+           high = std::clamp(1.05 * std::max(r, nodes_[n].r), low, node.highest);
     const double g = std::clamp(duals - q - o, p.curve(node, low).slope, p.curve(node, high).slope);
     // G's slope is below g at `low` and above it at `high`: what lies between has the minimum.
     if (node.latencies == 0) {

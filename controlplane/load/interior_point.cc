@@ -101,7 +101,11 @@ void InteriorPoint::start() {
       term.kink.slack = term.s - p.latency[l].kink;
     }
   }
-  e_.slack = overload + scale;
+  // Where all is within capacity e starts where its product is one of many: at the penalty's multiplier any
+  // more would outweigh all else, and take the first steps to get rid of.
+  double room = kInfinite;
+  for (std::size_t n = 0; n < nodes_.size(); ++n) room = std::min(room, p.nodes[n].limit - nodes_[n].r);
+  e_.slack = room > 0 ? scale * p.balance / p.penalty : overload + scale;
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
     nodes_[n].balance.slack = t_ - nodes_[n].r;
     nodes_[n].overload.slack = e_.slack + p.nodes[n].limit - nodes_[n].r;
