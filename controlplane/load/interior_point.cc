@@ -35,7 +35,7 @@ void InteriorPoint::run(const Programme& programme) {
     const double sum = complementarity();
     // The sum is what value and bound differ by once the multipliers fit; until then there is nothing to
     // prove.
-    const auto wanted = [&] { return std::max(p_->settings.gap * value_, p_->smallest); };
+    const auto wanted = [&] { return std::max(p_->settings.gap * (value_ - p_->given), p_->smallest); };
     if (sum < 3 * wanted() || iterations_ % 8 == 7) evaluate();
     if (value_ - bound_ <= wanted()) break;
     aim(0, 0);

@@ -29,6 +29,9 @@ void Programme::read(const SolverInput& input, const SolverSettings& with) {
   limit_shares(input);
   price(input);
   group(input);
+  double least = 0;
+  for (const auto& node : nodes) least = std::max(least, node.lowest);
+  given = constant + balance * least;
 }
 
 // Limits first: what is left between them decides which placements are variables at all.

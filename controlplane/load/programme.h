@@ -46,7 +46,9 @@ struct Programme {
   double penalty = 0;
   double smallest = 0;  // difference of objectives that is none
   double constant = 0;  // of the objective, from fixed shares
-  bool sound = true;    // false: numbers or limits were repaired
+  double given =
+      0;  // of the objective, what no shares change: `constant`, and t at the least of all nodes' levels
+  bool sound = true;  // false: numbers or limits were repaired
 
   void read(const SolverInput& input, const SolverSettings& with);
 

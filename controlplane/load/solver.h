@@ -108,7 +108,7 @@ struct SolverResult {
 struct SolverSettings {
   double spread = 0.01;   // weight of the secondary term, relative to balance; > 0
   double penalty = 1000;  // of capacity and budget, relative to the objective's largest coefficient
-  double gap = 2e-4;      // relative; stops there
+  double gap = 5e-4;      // of value and bound, relative to what of the value shares can change; stops there
   std::uint32_t most_iterations = 60;
 };
 
