@@ -167,6 +167,7 @@ void Simulation::measure() {
       advance(n);
       states_[n].at_row = states_[n].at_start = nodes_[n].integrals();
     }
+    placed_at_row_ = result_.placed;
   }
   const auto rows = static_cast<double>(result_.utilization.size() + 1);
   events_.schedule(scenario_.warmup + rows * scenario_.measure_period, EventKind::kMeasure, 0);
@@ -185,9 +186,28 @@ void Simulation::close_row() {
     result_.joules += off * node.parked_watts +
                       powered * (node.idle_watts + node.busy_watts * std::pow(used, node.power_exponent));
     result_.money += powered / 3600 * (node.price_per_hour + node.price_per_load_hour * used);
+    states_[n].expected = expected_utilization(n);
     states_[n].at_row = total;
   }
+  placed_at_row_ = result_.placed;
   result_.utilization.push_back(std::move(row));
+}
+
+double Simulation::expected_utilization(NodeIndex node) const {
+  double most = 0;
+  for (std::size_t k : nodes_[node].dimensions()) {
+    if (is_occupancy(static_cast<Dimension>(k))) continue;
+    double work = 0;
+    for (PlacementIndex p : node_spans_[node].placements) {
+      const Service& service = scenario_.services[placements_[p].service];
+      const auto flows = static_cast<double>(result_.placed[p] - placed_at_row_[p]);
+      work += flows / scenario_.measure_period * service.average_size() * service.work[k];
+    }
+    const double background = (nodes_[node].integrals().background[k] - states_[node].at_row.background[k]) /
+                              scenario_.measure_period;
+    most = std::max(most, background + work / nodes_[node].capacity(k));
+  }
+  return most;
 }
 
 void Simulation::count_unfinished() {

@@ -30,7 +30,7 @@ struct ProbeReply {
   double utilization = 0;      // of the busiest dimension since the probe before
   double latency_seconds = 0;  // mean of the flows that ended since the probe before; NaN if none did
   // What a backend's agent says in production: of the last kAgentWindow seconds.
-  double window_utilization = 0;              // of the busiest dimension
+  double window_utilization = 0;               // of the busiest dimension
   double latency_p99_seconds = load::kAbsent;  // of the flows that ended; NaN if none did
 };
 

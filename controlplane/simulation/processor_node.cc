@@ -26,7 +26,10 @@ void ProcessorNode::advance(double now) {
   now_ = now;
   if (span <= 0) return;
   for (Class& c : classes_) c.clock += c.rate * span;
-  for (std::size_t k : dimensions_) integrals_.used[k] += used_[k] * span;
+  for (std::size_t k : dimensions_) {
+    integrals_.used[k] += used_[k] * span;
+    integrals_.background[k] += background_[k] * span;
+  }
   integrals_.active += active_ * span;
   if (powered_) integrals_.powered += span;
 }

@@ -21,9 +21,10 @@ using FlowId = std::uint32_t;
 
 /// Integrals over time since the start; differences of two over their span are means.
 struct NodeIntegrals {
-  PerDimension used{};  // utilisation * seconds
-  double active = 0;    // flows * seconds
-  double powered = 0;   // seconds that it was not parked or dead
+  PerDimension used{};        // utilisation * seconds
+  PerDimension background{};  // the part of it that no flow makes
+  double active = 0;          // flows * seconds
+  double powered = 0;         // seconds that it was not parked or dead
 };
 
 class ProcessorNode {
@@ -49,6 +50,8 @@ class ProcessorNode {
   void set_capacity(Dimension dimension, double factor);
   void set_powered(bool powered) { powered_ = powered; }
 
+  /// As it is now, units/s.
+  [[nodiscard]] double capacity(std::size_t k) const { return capacity_[k] * factor_[k]; }
   [[nodiscard]] std::uint32_t active() const { return active_; }
   [[nodiscard]] std::uint32_t active(std::uint32_t service) const {
     return static_cast<std::uint32_t>(classes_[service].heap.size());
@@ -76,7 +79,7 @@ class ProcessorNode {
   void share_out();
   void fill(double paging);
   void find_next();
-  [[nodiscard]] double free(std::size_t k) const { return capacity_[k] * factor_[k] * (1 - background_[k]); }
+  [[nodiscard]] double free(std::size_t k) const { return capacity(k) * (1 - background_[k]); }
   [[nodiscard]] double occupied(std::size_t k) const;
 
   PerDimension capacity_{}, factor_{}, background_{};

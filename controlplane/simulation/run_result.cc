@@ -125,8 +125,8 @@ std::uint64_t RunResult::fingerprint() const {
     f.add(change.time);
     for (std::uint32_t weight : change.weights) f.add(std::uint64_t{weight});
   }
-  for (std::uint64_t count :
-       {flows, moved_flows, judged_flows, well_placed_by_latency, well_placed_by_utilization, events})
+  for (std::uint64_t count : {flows, moved_flows, judged_flows, well_placed_by_latency,
+                              well_placed_by_utilization, well_placed_by_expectation, events})
     f.add(count);
   f.add(money);
   f.add(joules);

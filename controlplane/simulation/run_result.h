@@ -14,7 +14,7 @@ namespace penstock::simulation {
 struct ServiceResult {
   LatencyHistogram latency;  // flows that began after the warm-up and ended
   std::uint64_t within_objective = 0;
-  std::uint64_t failed = 0;  // lost on a dead node, or nobody could take them; since the warm-up
+  std::uint64_t failed = 0;     // lost on a dead node, or nobody could take them; since the warm-up
   LatencyHistogram unfinished;  // ages of flows that began after the warm-up and lived at the end
   std::uint64_t overdue = 0;    // of those: older than the objective
   /// Of flows that ended, failed or are overdue; 1 without an objective (failures still count against it) or
@@ -51,8 +51,10 @@ struct RunResult {
   std::uint64_t moved_flows = 0;  // established flows that reached another node than theirs
   std::uint64_t judged_flows = 0;
   std::uint64_t well_placed_by_latency = 0;  // truth there <= 1.05 * truth at the best node
-  std::uint64_t well_placed_by_utilization =
-      0;                              // last row's utilisation there <= 1.05 * the lowest usable node's
+  // In the last row there <= 1.05 * the lowest usable node's:
+  std::uint64_t well_placed_by_utilization = 0;
+  std::uint64_t well_placed_by_expectation =
+      0;                              // what flows that were sent there make on average, and background
   std::vector<std::uint64_t> placed;  // flows per placement
   double money = 0;
   double joules = 0;

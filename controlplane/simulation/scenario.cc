@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 
 #include "controlplane/simulation/simulator.h"
 
@@ -49,6 +50,12 @@ std::string problem_of_service(const Scenario& scenario, std::size_t i) {
 }
 
 }  // namespace
+
+double Service::average_size() const {
+  if (arrivals.sizes.empty()) return size.average();
+  return std::accumulate(arrivals.sizes.begin(), arrivals.sizes.end(), 0.0) /
+         static_cast<double>(arrivals.sizes.size());
+}
 
 bool bears(const Node& node, const std::string& label) {
   return label.empty() || std::find(node.labels.begin(), node.labels.end(), label) != node.labels.end();

@@ -73,6 +73,9 @@ struct Service {
   std::string label;                   // empty: no demand
   std::vector<std::uint32_t> weights;  // configured, per backend; empty: 1000 each
   load::Objective objective;           // of its load policy
+
+  /// Of what arrives.
+  [[nodiscard]] double average_size() const;
 };
 
 struct Gateway {

@@ -93,6 +93,7 @@ RunResult Simulation::run() {
   wants_reports_ = policy_.wants_reports();
   wants_probes_ = policy_.wants_probes();
   result_.placed.resize(placements_.size());
+  placed_at_row_.resize(placements_.size());
   result_.services.resize(scenario_.services.size());
   schedule_first();
   for (;;) {
@@ -215,11 +216,13 @@ void Simulation::end_flow(NodeIndex node) {
 }
 
 void Simulation::judge(const NewFlow& flow, PlacementIndex placement) {
-  double quickest = ProcessorNode::kNever, idlest = ProcessorNode::kNever;
+  double quickest = ProcessorNode::kNever, idlest = ProcessorNode::kNever, emptiest = ProcessorNode::kNever;
   const bool has_row = !result_.utilization.empty();
   const auto utilization = [&](PlacementIndex p) { return result_.utilization.back()[placements_[p].node]; };
+  const auto expected = [&](PlacementIndex p) { return states_[placements_[p].node].expected; };
   for (PlacementIndex p = first_[flow.service]; p < first_[flow.service + 1]; ++p) {
     if (!usable(p)) continue;
+    emptiest = std::min(emptiest, expected(p));
     quickest = std::min(quickest, truth(p, flow.size));
     if (has_row && utilization(p) < idlest) idlest = utilization(p);
   }
@@ -227,6 +230,7 @@ void Simulation::judge(const NewFlow& flow, PlacementIndex placement) {
   ++result_.judged_flows;
   if (truth(placement, flow.size) <= 1.05 * quickest) ++result_.well_placed_by_latency;
   if (utilization(placement) <= 1.05 * idlest) ++result_.well_placed_by_utilization;
+  if (expected(placement) <= 1.05 * emptiest) ++result_.well_placed_by_expectation;
 }
 
 double Simulation::truth(PlacementIndex placement, double size) const {

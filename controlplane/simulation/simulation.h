@@ -46,6 +46,7 @@ class Simulation final : public View, public Actions {
     bool awake = true;                  // takes new flows: neither parked nor waking
     bool parked = false;
     NodeIntegrals at_row, at_start;  // of the running row of utilisation, of the measured time
+    double expected = 0;             // utilisation of the last row, see RunResult
   };
 
   void place_services();
@@ -60,6 +61,7 @@ class Simulation final : public View, public Actions {
   void step();
   void measure();
   void close_row();
+  [[nodiscard]] double expected_utilization(NodeIndex node) const;
   void sample_background(NodeIndex node, std::uint32_t which);
   void break_something(const Fault& fault);
   void kill_node(NodeIndex node);
@@ -77,6 +79,7 @@ class Simulation final : public View, public Actions {
   Policy& policy_;
   RunResult result_;
   std::vector<Placement> placements_;
+  std::vector<std::uint64_t> placed_at_row_;    // per placement: flows until the running row
   std::vector<PlacementIndex> first_;           // per service, and one beyond
   std::vector<std::uint32_t> service_on_node_;  // per placement: its place among the node's services
   std::vector<ProcessorNode> nodes_;

@@ -63,9 +63,10 @@ ProbeReply take_probe(NodeIndex index, double now, const ProcessorNode& node, No
   for (const auto& [time, latency] : span.ended) latencies.push_back(latency);
   reply.latency_p99_seconds = quantile(latencies, 0.99);
   while (span.probes.size() > 1 && span.probes[1].first <= now - kAgentWindow) span.probes.pop_front();
-  reply.window_utilization = span.probes.empty() ? reply.utilization
-                                                 : bottleneck(node, span.probes.front().second, node.integrals(),
-                                                              now - span.probes.front().first);
+  reply.window_utilization =
+      span.probes.empty()
+          ? reply.utilization
+          : bottleneck(node, span.probes.front().second, node.integrals(), now - span.probes.front().first);
   span.probes.emplace_back(now, node.integrals());
   span.probe_time = now;
   span.at_probe = node.integrals();

@@ -19,10 +19,10 @@ struct PlacementSpan {
 struct NodeSpan {
   double report_time = 0, probe_time = 0;
   NodeIntegrals at_report, at_probe;
-  double latency_sum = 0, latency_count = 0;  // since the probe
-  std::deque<std::pair<double, float>> ended;  // when and after how long, in the agent's window
+  double latency_sum = 0, latency_count = 0;            // since the probe
+  std::deque<std::pair<double, float>> ended;           // when and after how long, in the agent's window
   std::deque<std::pair<double, NodeIntegrals>> probes;  // in the agent's window, and one before it
-  std::vector<PlacementIndex> placements;     // on the node, in the order of its services
+  std::vector<PlacementIndex> placements;               // on the node, in the order of its services
 };
 
 /// The largest mean of a dimension between two moments; 0 for an empty span.

@@ -28,11 +28,16 @@ simulation::RunResult Bench::run(const simulation::Scenario& scenario, std::stri
                                         simulation::HotCold::Settings{.kept = {224, 224, 192, 128}});
   } else if (policy == kWeightsOnly) {
     judged = std::make_unique<PlannerPolicy>();
+  } else if (policy == kIdeal) {
+    judged = simulation::make_policy("static");
   } else {
     judged = simulation::make_policy(policy);
   }
   if (!judged) end("no policy '" + std::string(policy) + "'");
-  auto result = simulation::run(scenario, *judged, make_maglev_hashing);
+  simulation::Scenario own = scenario;
+  if (policy == kIdeal) set_ideal_weights(own, demand_of(own));
+  auto result = simulation::run(own, *judged, make_maglev_hashing);
+  result.policy = policy;
   flows += result.flows;
   if (policy == kOurs) moved += result.moved_flows;
   std::fprintf(stderr, "  %-16s %-17s %8llu flows %6.2f s\n", scenario.name.c_str(),

@@ -20,6 +20,9 @@ inline constexpr std::string_view kOurs = "penstock";
 inline constexpr std::string_view kGraded = "penstock-graded";
 /// The planner alone: what the fast loop adds is the difference.
 inline constexpr std::string_view kWeightsOnly = "penstock-weights";
+/// Weights that stand still, chosen by perfect knowledge (set_ideal_weights): what is left is chance,
+/// and the grain of hash tables.
+inline constexpr std::string_view kIdeal = "ideal-weights";
 
 struct InputSet {
   std::string name;  // "synthetic", "real"
@@ -41,7 +44,8 @@ struct Bench {
   [[nodiscard]] std::vector<std::string_view> policies() const;
   /// Whether ours is compared with it: neither a part of ours nor what nobody can have.
   [[nodiscard]] static bool is_rival(std::string_view policy) {
-    return policy != kOurs && policy != kGraded && policy != kWeightsOnly && policy != "oracle";
+    return policy != kOurs && policy != kGraded && policy != kWeightsOnly && policy != kIdeal &&
+           policy != "oracle";
   }
   /// A plan of the size that the run has time for.
   [[nodiscard]] FleetPlan plan() const;

@@ -75,8 +75,9 @@ std::size_t busiest(const std::vector<double>& series, std::size_t length) {
   return at;
 }
 
-/// Six hours of the World Cup around its busiest half hour, which the fleet can just carry. A single minute of
-/// the log is fifty times its neighbours: no crowd, and no fleet that is loaded otherwise could tell of it.
+/// Six hours of the World Cup around its busiest half hour, which the fleet can just carry. A single minute
+/// of the log is fifty times its neighbours: no crowd, and no fleet that is loaded otherwise could tell of
+/// it.
 void add_world_cup(simulation::ArrivalProcess& arrivals, const FleetPlan& plan, const Inputs& inputs) {
   constexpr std::size_t kBefore = 4 * 60, kAfter = 2 * 60, kCrowd = 30;
   constexpr double kMostLoad = 0.93;
@@ -112,6 +113,49 @@ double free_cores(const Scenario& scenario) {
     cores += left * node.capacity[kCpu];
   }
   return cores;
+}
+
+double demand_of(const Scenario& scenario) {
+  const auto& service = scenario.services.front();
+  constexpr int kSamples = 1000;
+  double rate = service.arrivals.times.empty()
+                    ? 0
+                    : static_cast<double>(service.arrivals.times.size()) / scenario.duration;
+  for (int i = 0; i < kSamples && service.arrivals.times.empty(); ++i) {
+    const double part = (i + 0.5) / kSamples;
+    const double time = scenario.warmup + part * (scenario.duration - scenario.warmup);
+    rate += service.arrivals.rate_at(time) / kSamples;
+  }
+  return rate * service.average_size();
+}
+
+void set_ideal_weights(Scenario& scenario, double demand) {
+  struct Room {
+    double cores = 0, background = 0;
+  };
+  std::vector<Room> rooms;
+  for (const auto& node : scenario.nodes) {
+    Room room{.cores = node.capacity[kCpu]};
+    for (const auto& background : node.background) room.background += background.level.front().value;
+    rooms.push_back(room);
+  }
+  const auto taken = [&](double level) {
+    double sum = 0;
+    for (const Room& room : rooms) sum += std::max(level - room.background, 0.0) * room.cores;
+    return sum;
+  };
+  double low = 0, high = 2;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    (taken(middle) < demand ? low : high) = middle;
+  }
+  double most = 0;
+  for (const Room& room : rooms) most = std::max(most, (high - room.background) * room.cores);
+  auto& weights = scenario.services.front().weights;
+  for (std::size_t i = 0; i < rooms.size(); ++i) {
+    const double cores = std::max(high - rooms[i].background, 0.0) * rooms[i].cores;
+    weights[i] = static_cast<std::uint32_t>(std::lround(1000 * cores / most));
+  }
 }
 
 Scenario fleet(const FleetPlan& plan, const Inputs* inputs) {

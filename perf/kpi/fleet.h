@@ -41,4 +41,11 @@ struct FleetPlan {
 /// Cores that are not the background's, of all nodes at the start.
 [[nodiscard]] double free_cores(const simulation::Scenario& scenario);
 
+/// Cores that its first service needs on average, by its distribution.
+[[nodiscard]] double demand_of(const simulation::Scenario& scenario);
+
+/// Weights of its first service by perfect knowledge: at `demand` cores of work every node that takes some is
+/// as full as any other, background included. What is left of unevenness under them is chance.
+void set_ideal_weights(simulation::Scenario& scenario, double demand);
+
 }  // namespace penstock::kpi

@@ -43,7 +43,8 @@ class PlannerPolicy final : public simulation::Policy {
 
 class Penstock final : public simulation::Policy {
  public:
-  Penstock(std::string name, simulation::HotCold::Settings fast) : name_(std::move(name)), loops_(planner_, fast) {}
+  Penstock(std::string name, simulation::HotCold::Settings fast)
+      : name_(std::move(name)), loops_(planner_, fast) {}
 
   [[nodiscard]] std::string name() const override { return name_; }
   void start(const simulation::View& view) override { loops_.start(view); }

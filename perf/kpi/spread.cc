@@ -31,8 +31,8 @@ void measure_spread(Bench& bench) {
                 .y_axis = "coefficient of variation in a second, %",
                 .lines = {},
                 .y_target = 100 * (flash ? kFlashTarget : kSteadyTarget)};
-      for (const std::string_view policy :
-           {kOurs, kGraded, kWeightsOnly, std::string_view("static"), std::string_view("orca-wrr"), std::string_view("oracle")}) {
+      for (const std::string_view policy : {kOurs, kGraded, kWeightsOnly, kIdeal, std::string_view("static"),
+                                            std::string_view("orca-wrr"), std::string_view("oracle")}) {
         const auto result = bench.run(scenario, policy);
         const std::size_t rows = result.utilization.size();
         // The compiled-in crowd comes at 0.4 of what is measured; the World Cup's fills all of it.

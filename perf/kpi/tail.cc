@@ -1,6 +1,6 @@
 // p99 at 90 % load beside static weights and beside the best of the comparison policies. The oracle is no
-// policy that one could have, and is not among them. Flows that a policy lost are endless, those that it had not
-// finished at the end are as old as they are: neither makes its p99 look better.
+// policy that one could have, and is not among them. Flows that a policy lost are endless, those that it had
+// not finished at the end are as old as they are: neither makes its p99 look better.
 #include <algorithm>
 #include <limits>
 
@@ -31,7 +31,8 @@ void race(Bench& bench, const std::string& name, const simulation::Scenario& sce
   plot.groups.push_back(name);
   for (std::size_t i = 0; i < bars.size(); ++i) plot.series[i].second.push_back(bars[i]);
   bench.figures.add("kpi.p99." + name + ".to-static", ours / fixed, "x", perf::at_most(0.5));
-  bench.figures.add("kpi.p99." + name + ".to-best" + (bench.quick ? rivals : ""), ours / best, "x", perf::at_most(0.9));
+  bench.figures.add("kpi.p99." + name + ".to-best" + (bench.quick ? rivals : ""), ours / best, "x",
+                    perf::at_most(0.9));
 }
 
 }  // namespace

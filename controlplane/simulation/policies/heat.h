@@ -1,7 +1,7 @@
 // Hot or not, by probes: the fast loop's rule as the dataplane has it (dataplane/probe/hot_rule.h, which the
 // control plane may not include), as far as the simulation has its signals. Late in three levels, each three
-// times the one before; busy above a utilisation. On at once, off after two answers in a row below 80 %. What is
-// not heard makes nobody quick, until it has not been heard for kUnheardAnswers.
+// times the one before; busy above a utilisation. On at once, off after two answers in a row below 80 %. What
+// is not heard makes nobody quick, until it has not been heard for kUnheardAnswers.
 #pragma once
 
 #include <array>

@@ -1,7 +1,8 @@
 // The fast loop (DESIGN section 5) over any policy that sets weights: a new flow whose primary is hot goes to
 // its alternate if that is less so (dataplane/pipeline/new_flow.h); four of 256 stay with a late one, so that
-// it is heard when it is quick again. Late is the agent's p99 against that of the fleet's better half, busy the
-// agent's utilisation, as in production (dataplane/probe/service_history.h). Weights are the other policy's; so is everything that is not said here.
+// it is heard when it is quick again. Late is the agent's p99 against that of the fleet's better half, busy
+// the agent's utilisation, as in production (dataplane/probe/service_history.h). Weights are the other
+// policy's; so is everything that is not said here.
 #pragma once
 
 #include <array>
@@ -17,8 +18,8 @@ class HotCold final : public Policy {
   struct Settings {
     double least_late = 0.02;  // seconds; no response below it is late
     double late_factor = 2;    // late is above this times what is usual among the fleet's better half
-    /// Of 256 new flows, those that stay with a busy node, and with one that is late by 1-3 levels. The default is
-    /// production's (dataplane/pipeline/new_flow.cc).
+    /// Of 256 new flows, those that stay with a busy node, and with one that is late by 1-3 levels. The
+    /// default is production's (dataplane/pipeline/new_flow.cc).
     std::array<std::uint32_t, 4> kept{0, 4, 4, 4};
     std::uint32_t memory = 60;  // seconds that what is usual is averaged over
   };
@@ -48,7 +49,7 @@ class HotCold final : public Policy {
   std::uint32_t seconds_ = 0;
   double second_ends_ = 1;
   std::vector<double> said_;  // per node: its last p99 in this second; NaN: none
-  std::vector<Heat> heat_;  // per node
+  std::vector<Heat> heat_;    // per node
 };
 
 }  // namespace penstock::simulation
