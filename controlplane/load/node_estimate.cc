@@ -186,6 +186,24 @@ void NodeEstimate::bound() {
   }
 }
 
+/// Full, and as full as its traffic explains.
+bool NodeEstimate::is_steadily_full(const PerDimension& utilization) const {
+  bool full = false;
+  for (std::size_t k = 0; k < kDimensions; ++k) {
+    if (!(utilization[k] >= settings_.full)) continue;
+    full = true;
+    const double e = utilization[k] - x_.dot(estimate_.col(static_cast<Eigen::Index>(k)));
+    if (std::abs(e) > settings_.outlier * deviation_[k]) return false;
+  }
+  return full;
+}
+
+void NodeEstimate::use_mean_regressors() {
+  for (std::size_t p = 0; p < inputs_.size(); ++p) {
+    for (std::size_t u = 0; u < kTrafficUnits; ++u) x_[row(p, u)] = inputs_[p].mean[u];
+  }
+}
+
 /// Sets innovation_, cut; absent dimensions get 0. Returns whether some dimension has changed for good.
 bool NodeEstimate::innovate(const PerDimension& utilization, double prediction_variance) {
   innovation_.noalias() = x_.transpose() * estimate_;
@@ -198,13 +216,6 @@ bool NodeEstimate::innovate(const PerDimension& utilization, double prediction_v
       continue;
     }
     e = utilization[k] - e;
-    // A full node says 1 whatever it is sent: taken for data, that is a cost of 0 beside a large background.
-    if (utilization[k] >= settings_.full && std::abs(e) <= settings_.outlier * deviation_[k]) {
-      learn_deviation(k, e);
-      run_[k] = 0;
-      e = 0;
-      continue;
-    }
     const double limit = settings_.outlier * (deviation_[k] + uncertain);
     if (std::abs(e) > limit) {
       const int sign = e > 0 ? 1 : -1;
@@ -283,7 +294,13 @@ void NodeEstimate::reopen() {
 void NodeEstimate::learn(std::span<const Traffic> traffic, const PerDimension& utilization) {
   const double counts = set_regressors(traffic);
   notice_dimensions(utilization);
-  forget();
+  // A full node says 1 whatever it is sent: taken for data, that is a cost of 0 beside a large background. It
+  // teaches how much its usual traffic makes, and not what more or less of it would.
+  if (is_steadily_full(utilization)) {
+    use_mean_regressors();
+  } else {
+    forget();
+  }
   gain_.noalias() = covariance_ * x_;
   const double prediction_variance = std::max(0.0, x_.dot(gain_));
   const bool changed = innovate(utilization, prediction_variance);

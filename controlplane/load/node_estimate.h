@@ -86,6 +86,8 @@ class NodeEstimate {
   double set_regressors(std::span<const Traffic> traffic);
   void begin_unit(std::size_t placement, std::size_t unit, double value);
   void rescale(std::size_t placement, std::size_t unit, double scale);
+  [[nodiscard]] bool is_steadily_full(const PerDimension& utilization) const;
+  void use_mean_regressors();
   void notice_dimensions(const PerDimension& utilization);
   void forget();
   void bound();
