@@ -83,11 +83,13 @@ std::span<const std::uint32_t> WeightLaw::step(double now, std::span<const LawIn
 
 void WeightLaw::classify(std::span<const LawInput> in) {
   double sum = 0;
+  double begin = 0;  // of all, or no number
   std::size_t count = 0;
   for (const LawInput& p : in) {
     if (!p.usable || p.override_weight) continue;
     ++count;
     sum += p.configured > 0 ? p.configured : 0;
+    begin += p.begin;
   }
   configured_.assign(in.size(), 0);
   for (std::size_t i = 0; i < in.size(); ++i) {
@@ -113,12 +115,8 @@ void WeightLaw::classify(std::span<const LawInput> in) {
     // Before anything was said of it a placement has what is configured. One that comes back without
     // telemetry takes a trickle of that: it would have nothing to hold.
     if (t.fresh && state != WeightState::kParked && state != WeightState::kUnusable) {
-      t = {.forward = configured_[i],
-           .trim = 0,
-           .share = configured_[i],
-           .left = 0,
-           .fresh = false,
-           .decaying = false};
+      const double first = begin > 0 && p.begin > 0 ? p.begin / begin : configured_[i];
+      t = {.forward = first, .trim = 0, .share = first, .left = 0, .fresh = false, .decaying = false};
     } else if (state == WeightState::kHolding && t.share <= 0) {
       t.share = t.forward = settings_.wake_share * configured_[i];
       t.trim = 0;

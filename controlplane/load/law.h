@@ -86,6 +86,7 @@ struct LawInput {
   double elasticity = 1;            // part of utilisation that moves with this placement's share, 0–1
   double age = kAbsent;             // seconds of the telemetry; NaN: there never was any
   double configured = 1;            // weight, relative to the others'
+  double begin = kAbsent;           // weight that it begins with, likewise; unknown: the configured one
   double lower = 0, upper = 1;      // limits of the share
   std::optional<std::uint32_t> override_weight;
   bool usable = true;

@@ -7,6 +7,11 @@
 #include "controlplane/load/planner_state.h"
 
 namespace penstock::load {
+namespace {
+
+constexpr double kPause = 1e-3;  // seconds: more than none
+
+}  // namespace
 
 void Planner::State::step_law(ServiceIndex s, double now) {
   ServicePlan& service = plan.services[s];
@@ -21,6 +26,7 @@ void Planner::State::step_law(ServiceIndex s, double now) {
   }
   // Feedback balances plainly while the model knows nothing; once it knows most placements, feedback is about
   // what it got wrong, and the few that it does not know yet are left out.
+  const bool runs = goes_on(s);
   const bool modelled = confidence >= kTrusted;
   for (std::size_t i = 0; i < service.backends.size(); ++i) {
     const PlacementIndex p = service.backends[i];
@@ -40,7 +46,10 @@ void Planner::State::step_law(ServiceIndex s, double now) {
     }
     in.measured_share = e.measured_share;
     in.age = e.telemetry_age;
+    // Of a node that has not been heard yet: as if it had just become stale when this planner began.
+    if (runs && std::isnan(in.age)) in.age = settings.law.stale_after + std::max(now - first_step, kPause);
     in.configured = b.configured_weight;
+    if (runs && b.running_weight) in.begin = *b.running_weight;
     in.lower = fleet.services[s].min_share;
     in.upper = fleet.services[s].max_share;
     in.override_weight = b.override_weight;
@@ -105,6 +114,7 @@ void Planner::report(const NodeReport& report) {
 const Plan& Planner::step(double now) {
   State& s = *state_;
   const double elapsed = now > s.last_step ? now - s.last_step : 0;
+  if (std::isnan(s.first_step)) s.first_step = now;
   s.observe(now, elapsed);
   for (ServiceIndex i = 0; i < s.fleet.services.size(); ++i) s.classify(i, elapsed);
   if (!(now - s.last_solve < s.settings.solve_period * (1 - 1e-6))) s.run_solver(now);

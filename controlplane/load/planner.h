@@ -62,6 +62,9 @@ struct PlannerBackend {
   double configured_weight = 1;                  // 0–1000; 0 = drained by configuration
   std::optional<std::uint32_t> override_weight;  // an operator's word: published as it is, at once
   bool usable = true;                            // health, breaker, drain
+  // What dataplanes used when the planner began: weights go on from there. It counts as the configured one
+  // does until the model knows better, if all usable backends of the service have one.
+  std::optional<std::uint32_t> running_weight;
 };
 
 struct PlannerFleet {

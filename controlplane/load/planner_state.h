@@ -33,6 +33,8 @@ struct Planner::State {
   void describe_service(ServiceIndex service);
   void park(double now);
   void predict(ServiceIndex service);
+  /// Whether it is known what dataplanes used before.
+  [[nodiscard]] bool goes_on(ServiceIndex service) const;
   void step_law(ServiceIndex service, double now);
 
   [[nodiscard]] bool planned(const PlannerBackend& b) const {
@@ -69,6 +71,7 @@ struct Planner::State {
   std::vector<LawInput> law_input;
   NodeReport scratch;
   Plan plan;
+  double first_step = kAbsent;
   double last_step = kAbsent;
   double last_solve = kAbsent;
   bool reshaped = false;  // positions changed since the last step

@@ -209,16 +209,31 @@ void Planner::State::park(double now) {
   plan.parked = packing.parked();
 }
 
+bool Planner::State::goes_on(ServiceIndex s) const {
+  bool any = false;
+  for (const PlacementIndex p : plan.services[s].backends) {
+    const PlannerBackend& b = fleet.backends[p];
+    if (!usable(b)) continue;
+    if (!b.running_weight || *b.running_weight == 0) return false;
+    any = true;
+  }
+  return any;
+}
+
 // Targets from solved shares, and the load that they will make.
 void Planner::State::predict(ServiceIndex s) {
-  double configured = 0;
+  const bool runs = goes_on(s);
+  const auto weight_of = [&](const PlannerBackend& b) {
+    return runs ? static_cast<double>(*b.running_weight) : b.configured_weight;
+  };
+  double weights = 0;
   for (const PlacementIndex p : plan.services[s].backends) {
-    if (usable(fleet.backends[p])) configured += fleet.backends[p].configured_weight;
+    if (usable(fleet.backends[p])) weights += weight_of(fleet.backends[p]);
   }
   for (const PlacementIndex p : plan.services[s].backends) {
     const Explanation& e = plan.explanations[p];
     const double trust = std::min(1.0, e.cost.confidence / kTrusted);
-    const double prior = usable(fleet.backends[p]) ? fleet.backends[p].configured_weight / configured : 0;
+    const double prior = usable(fleet.backends[p]) ? weight_of(fleet.backends[p]) / weights : 0;
     // A parked placement is parked by decision, not by what its cost is thought to be.
     target[p] = e.target_share > 0 ? trust * e.target_share + (1 - trust) * prior : e.target_share;
     for (std::size_t k = 0; k < kDimensions && target[p] > 0; ++k) {

@@ -11,6 +11,7 @@ namespace penstock {
 namespace {
 
 constexpr std::chrono::milliseconds kInterval{100};
+constexpr Nanoseconds kGatewaysComeBack = Nanoseconds::from_seconds(6);  // they pause 5 s at most
 
 double seconds(Nanoseconds time) { return static_cast<double>(time.count()) * 1e-9; }
 
@@ -104,13 +105,49 @@ void WeightFeed::step(const DesiredState& state) {
   if (version_ != 0 || some_lie) tell(state, {}, gateways);
 }
 
+/// Weights of a control plane before this one are in force as long as nobody tells others: who began at the
+/// configured ones would jump there and back. So nothing is planned until a gateway has said what it uses,
+/// those that are away are waited for as long as they take to come back, and one that runs nothing has
+/// nothing to say.
+bool WeightFeed::learn_what_runs(const std::vector<ObservedGateway>& gateways) {
+  if (knows_what_runs_) return true;
+  const Nanoseconds now = monotonic_now();
+  if (began_ == Nanoseconds{}) began_ = now;
+  const ObservedGateway* newest = nullptr;
+  bool waits = true;
+  for (const ObservedGateway& gateway : gateways) {
+    if (!gateway.connected || !gateway.takes_weights) continue;
+    const bool said = gateway.status || gateway.loads;
+    waits = waits && !said && gateway.hello_generation != 0;
+    if (said && (newest == nullptr || version_in_force(gateway) > version_in_force(*newest)))
+      newest = &gateway;
+  }
+  if (waits && now - began_ < kGatewaysComeBack) return false;
+  knows_what_runs_ = true;
+  if (newest == nullptr || version_in_force(*newest) == 0) return true;
+  const auto& services = newest->loads && newest->loads_at >= newest->status_at
+                             ? newest->loads->services()
+                             : newest->status->stats().services();
+  for (const proto::ServiceStats& service : services) {
+    for (const proto::BackendStats& backend : service.backends()) {
+      if (backend.has_weight()) running_[{service.service(), backend.backend()}] = backend.weight();
+    }
+  }
+  return true;
+}
+
 void WeightFeed::plan(const DesiredState& state, const std::vector<ObservedGateway>& gateways) {
+  if (!learn_what_runs(gateways)) return;
   const auto health = health_.now();
   const std::vector<ObservedNode> nodes = nodes_.all();
   PlannedFleet planned = planned_fleet(state, nodes, [&](const Service& service, std::size_t backend) {
     return is_usable(*health, service, backend);
   });
   const std::vector<AgentLoad> agents = std::move(planned.agents);
+  for (load::PlannerBackend& backend : planned.fleet.backends) {
+    const auto runs = running_.find({planned.fleet.services[backend.service].id, backend.id});
+    if (runs != running_.end()) backend.running_weight = runs->second;
+  }
   if (!fleet_ || !same_fleet(*fleet_, planned.fleet)) take_fleet(std::move(planned));
   const Nanoseconds now = monotonic_now();
   for (const load::NodeReport& report : observation_.observe(loads_of(gateways), agents, now)) {

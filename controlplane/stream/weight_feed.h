@@ -5,9 +5,12 @@
 
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "controlplane/store/desired.h"
@@ -40,6 +43,7 @@ class WeightFeed {
   void run();
   void step(const DesiredState& state);
   void plan(const DesiredState& state, const std::vector<ObservedGateway>& gateways);
+  bool learn_what_runs(const std::vector<ObservedGateway>& gateways);
   void take_fleet(PlannedFleet planned);
   void tell(const DesiredState& state, proto::UpdateWeightsRequest weights,
             const std::vector<ObservedGateway>& gateways);
@@ -59,8 +63,12 @@ class WeightFeed {
   LoadObservation observation_;
   LoadObservation::Places places_;
   std::shared_ptr<const load::PlannerFleet> fleet_;  // null while nothing is planned
-  std::uint64_t version_ = 0;                        // of what gateways were told last
-  std::string told_;                                 // that, without its version
+  Nanoseconds began_;                                // to plan; 0: not yet
+  bool knows_what_runs_ = false;
+  std::map<std::pair<std::string, std::string>, std::uint32_t>
+      running_;                // weights by service and backend, then
+  std::uint64_t version_ = 0;  // of what gateways were told last
+  std::string told_;           // that, without its version
 
   std::mutex mutex_;  // guards the following
   std::condition_variable wake_;

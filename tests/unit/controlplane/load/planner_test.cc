@@ -284,5 +284,20 @@ TEST(Planner, AStrictZoneAndLabelsAreTold) {
   EXPECT_EQ(plan.services[0].weights[2], 0U);
 }
 
+TEST(Planner, GoesOnFromTheWeightsThatRunWhenItBegins) {
+  Toy before({1, 2, 3});
+  before.run(200);
+  const auto weights = before.planner.step(before.now).services[0].weights;
+  Toy after({1, 2, 3});
+  for (std::size_t i = 0; i < weights.size(); ++i) after.fleet.backends[i].running_weight = weights[i];
+  after.planner.configure(after.fleet);
+  for (int step = 0; step < 100; ++step) {
+    const auto& now = after.step().services[0].weights;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      EXPECT_NEAR(now[i], weights[i], 0.15 * weights[i]) << "backend " << i << " at step " << step;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace penstock::load

@@ -33,12 +33,20 @@ class Script {
     const std::lock_guard lock(mutex_);
     weights_ = std::move(weights);
   }
+  [[nodiscard]] load::PlannerFleet fleet() const {
+    const std::lock_guard lock(mutex_);
+    return fleet_;
+  }
   [[nodiscard]] std::vector<load::NodeReport> reports() const {
     const std::lock_guard lock(mutex_);
     return reports_;
   }
   Planning planning() {
-    return {.configure = [this](load::PlannerFleet fleet) { fleet_ = std::move(fleet); },
+    return {.configure =
+                [this](load::PlannerFleet fleet) {
+                  const std::lock_guard lock(mutex_);
+                  fleet_ = std::move(fleet);
+                },
             .report =
                 [this](const load::NodeReport& report) {
                   const std::lock_guard lock(mutex_);
@@ -58,8 +66,8 @@ class Script {
   mutable std::mutex mutex_;
   std::vector<std::uint32_t> weights_{500, 500};
   std::vector<load::NodeReport> reports_;
-  load::PlannerFleet fleet_;  // the feed's thread
-  load::Plan plan_;           // the feed's thread
+  load::PlannerFleet fleet_;
+  load::Plan plan_;  // the feed's thread
 };
 
 class WeightFeedTest : public ::testing::Test {
@@ -202,6 +210,32 @@ TEST_F(WeightFeedTest, LoadsOfGatewaysReachThePlanner) {
   ASSERT_EQ(report.placements.size(), 1U);
   // How many a second is a matter of when they were heard.
   EXPECT_GT(report.placements[0].traffic.new_flows, 0);
+}
+
+TEST_F(WeightFeedTest, AControlPlaneThatBeginsGoesOnFromWhatIsInForce) {
+  streams_->publish(site(3, "least-load"));
+  GatewayClient gw1(*streams_);
+  proto::GatewayReport back = hello("gw1");
+  back.mutable_hello()->set_epoch(5);
+  back.mutable_hello()->set_generation(3);
+  ASSERT_TRUE(gw1.say(back));
+  ASSERT_TRUE(gw1.hear());
+  EXPECT_TRUE(script_.fleet().backends.empty()) << "it has not yet said what it uses";
+  proto::GatewayReport said = loads("gw1", 1000, 0, 0.25);
+  proto::ServiceStats& web = *said.mutable_loads()->mutable_services(0);
+  web.mutable_backends(0)->set_weight(600);
+  proto::BackendStats& be2 = *web.add_backends();
+  be2.set_backend("be2");
+  be2.set_weight(400);
+  said.mutable_loads()->set_weights_version(7);
+  ASSERT_TRUE(gw1.say(said));
+  const auto heard = hear_weights(gw1);
+  ASSERT_TRUE(heard);
+  EXPECT_GT(heard->weights().version(), 7U);
+  const load::PlannerFleet fleet = script_.fleet();
+  ASSERT_EQ(fleet.backends.size(), 2U);
+  EXPECT_EQ(fleet.backends[0].running_weight, 600U);
+  EXPECT_EQ(fleet.backends[1].running_weight, 400U);
 }
 
 }  // namespace
