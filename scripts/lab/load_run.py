@@ -112,6 +112,46 @@ class LoadRun(HealthRun):
         stop(_NAME)
         return since
 
+    def lose_control_plane(self) -> None:
+        self.fault("SIGKILL to the control plane")
+        os.kill(pid_of("controlplane"), signal.SIGKILL)
+        wait_until("the control plane to end", lambda: pid_of("controlplane") is None, 5)
+
+    def control_plane_comes_back(self) -> None:
+        processes.start_controlplane()
+        processes.wait_for_sessions_of_gateways()
+        processes.wait_for_sessions_of_nodes(HOSTS)
+        self.event("the control plane is back, all are connected")
+        self.watch = WeightWatch(SERVICE)
+        self.watch.start()
+
+    def stop_agent(self, h: Host) -> None:
+        self.fault(f"SIGKILL to the agent of {h.name}")
+        _kill_node(h)
+
+    def start_agent(self, h: Host) -> None:
+        self._start_node(h)
+        self.event(f"the agent of {h.name} is started again")
+
+    def override(self, backend: str, weight: int | None) -> float:
+        """An operator's weight, or none any more. Returns when that was said."""
+        called = self.fault(f"weight override of {backend}: {weight}")
+        rest.call("PATCH", f"/services/{SERVICE}/backends/{backend}", {"weight_override": weight})
+        return called
+
+    def wait_for_state(self, backend: str, state: str, seconds: float) -> float:
+        def reached() -> bool:
+            self.client.require_alive()
+            document = rest.call("GET", f"/services/{SERVICE}/weights:explain")
+            return any(b["id"] == backend and b.get("state") == state for b in document["backends"])
+
+        return wait_until(f"the weight of {backend} to be {state}", reached, seconds, logs=["controlplane"])
+
+    def weights_of(self, backend: str, seconds: float) -> list[int]:
+        """That the dataplanes use meanwhile."""
+        began = self.go_on(seconds)
+        return [s.weights[backend] for s in self.watch.samples(began)]
+
     # --- what is measured -----------------------------------------------------------------------------------
 
     def used(self, part: str = "") -> dict[str, float]:

@@ -5,12 +5,14 @@ import time
 
 from . import analysis
 from .load_run import SHARED, LoadRun
+from .topology import host
 from .weight_analysis import convergence, mean_shares, reaction, settling
 
 # Of all six together, with the neighbour's part: where static weights still have room for everything but the neighbour.
 _UTILISATION = 0.72
 _SPREAD_POINTS = 5
 _CALM_SECONDS = 4
+_SILENT = host("be6")  # whose agent is lost
 
 
 def load_aware(run: LoadRun) -> None:
@@ -76,6 +78,63 @@ def load_step(run: LoadRun) -> None:
     up = settling(run.watch.samples(back, until), SHARED.name, back, after, _share(run, until))
     run.figures.add("back", up.seconds, "s until settled after the neighbour has gone")
     _moved(run)
+
+
+def weights_fail_static(run: LoadRun) -> None:
+    """Control plane, then an agent are lost while weights follow load: they stay, go on, and an override wins."""
+    run.begin("least-load")
+    run.go(run.rate_for(_UTILISATION), long_lived=24)
+    run.neighbour_starts()
+    run.go_on(max(12, 20 * run.scale.time))
+    _without_control_plane(run, max(4, 10 * run.scale.time))
+    _without_agent(run)
+    _overridden(run)
+    _moved(run)
+
+
+def _without_control_plane(run: LoadRun, seconds: float) -> None:
+    run.watch.stop()
+    before = mean_shares(run.watch.samples(time.monotonic() - _CALM_SECONDS))
+    run.lose_control_plane()
+    run.go_on(1)
+    began = run.go_on(seconds)
+    served = analysis.shares(analysis.began(run.client.records(), began))
+    run.figures.add("share_without_control_plane", max(abs(served.get(n, 0) - before[n]) for n in before) * 100,
+                    "percentage points off the last weights", at_most=5)
+    run.control_plane_comes_back()
+    back = time.monotonic()
+    run.go_on(8)
+    after = run.watch.samples(back)
+    run.event("shares: " + ", ".join(f"{n} {100 * s:.1f} -> {100 * mean_shares(after)[n]:.1f} %"
+                                     for n, s in before.items()))
+    jump, name, when = max((abs(s.shares[n] - before[n]), n, s.at - back) for s in after for n in before)
+    run.event(f"farthest off: {name}, {when:.2f} s after the control plane was back")
+    run.figures.add("jump", 100 * jump, "percentage points of any share after the restart", at_most=6)
+    run.explain()
+
+
+def _without_agent(run: LoadRun) -> None:
+    """Its weight is held; that it decays after half a minute is for the law's own tests."""
+    run.stop_agent(_SILENT)
+    took = run.wait_for_state(_SILENT.name, "holding", 10)
+    run.figures.add("held", took, "s until the weight is held for want of telemetry", at_most=6)
+    run.go_on(0.5)
+    weights = run.weights_of(_SILENT.name, 4)
+    run.figures.add("held_weight", 100 * (max(weights) / min(weights) - 1), "% that it moves meanwhile", at_most=5)
+    run.start_agent(_SILENT)
+    took = run.wait_for_state(_SILENT.name, "following", 15)
+    run.figures.add("follows_again", took, "s until it follows again")
+
+
+def _overridden(run: LoadRun) -> None:
+    since = run.override(_SILENT.name, 50)
+    run.go_on(3)
+    late = [s.at - since for s in run.watch.samples(since, since + 3) if s.weights[_SILENT.name] != 50]
+    run.figures.add("override", max(late, default=0), "s until it is in every dataplane", at_most=1 * run.scale.slack)
+    run.figures.add("overridden", sum(s.weights[_SILENT.name] != 50 for s in run.watch.samples(since + 2)),
+                    "samples with another weight", at_most=0)
+    run.override(_SILENT.name, None)
+    run.go_on(2)
 
 
 def _spread(use: dict[str, float]) -> float:

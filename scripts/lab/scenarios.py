@@ -135,6 +135,7 @@ HEALTH: dict[str, Callable[[HealthRun], None]] = {
 # Likewise, with requests that cost processor time, over six backends.
 LOAD: dict[str, Callable[[LoadRun], None]] = {
     "load-aware": load_scenarios.load_aware, "load-step": load_scenarios.load_step,
+    "weights-fail-static": load_scenarios.weights_fail_static,
 }
 
 

@@ -17,6 +17,7 @@ class Sample(NamedTuple):
     at: float
     gateway: str
     shares: dict[str, float]
+    weights: dict[str, int] = {}
 
 
 class Settling(NamedTuple):

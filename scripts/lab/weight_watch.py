@@ -65,7 +65,7 @@ class WeightWatch:
                 weights = {b["backend"]: b["weight"] for b in gateway["backends"] if b["weight"] is not None}
                 if gateway["connected"] and sum(weights.values()) > 0:
                     shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}
-                    self._samples.append(Sample(now, gateway["gateway"], shares))
+                    self._samples.append(Sample(now, gateway["gateway"], shares, weights))
             if looks % _EXPLAIN_EVERY == 0:
                 self._reasons.append((now, _get(connection, f"/services/{self._service}/weights:explain")))
             looks += 1
