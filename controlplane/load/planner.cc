@@ -37,7 +37,8 @@ void Planner::State::step_law(ServiceIndex s, double now) {
     LawInput& in = law_input[i];
     in.target = target[p];
     in.confidence = e.cost.confidence;
-    in.utilization = modelled && e.cost.confidence < kTrusted ? kAbsent : e.utilization;
+    const bool unknown = e.cost.confidence < (runs ? trust_in_model(runs).from : kTrusted);
+    in.utilization = (modelled || runs) && unknown ? kAbsent : e.utilization;
     if (modelled && e.predicted_utilization > 0) {
       in.expected = e.predicted_utilization;
       const double own =

@@ -19,6 +19,14 @@ namespace penstock::load {
 // its part. A cold model knows nothing of a node, and a share that minimises nothing is no share.
 inline constexpr double kTrusted = 0.2;
 
+/// Confidence from which the solver's share has a part, and from which it is taken as it is. Weights that a
+/// planner before this one had learned are better than what the first reports make one believe.
+struct Trust {
+  double from;
+  double whole;
+};
+constexpr Trust trust_in_model(bool goes_on) { return goes_on ? Trust{0.5, 0.8} : Trust{0, kTrusted}; }
+
 struct Planner::State {
   State(PlannerSettings planner_settings, Solve solve_with)
       : settings(planner_settings), solve(std::move(solve_with)), packing(planner_settings.packing) {}

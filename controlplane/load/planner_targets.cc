@@ -223,6 +223,7 @@ bool Planner::State::goes_on(ServiceIndex s) const {
 // Targets from solved shares, and the load that they will make.
 void Planner::State::predict(ServiceIndex s) {
   const bool runs = goes_on(s);
+  const Trust trusted = trust_in_model(runs);
   const auto weight_of = [&](const PlannerBackend& b) {
     return runs ? static_cast<double>(*b.running_weight) : b.configured_weight;
   };
@@ -232,7 +233,8 @@ void Planner::State::predict(ServiceIndex s) {
   }
   for (const PlacementIndex p : plan.services[s].backends) {
     const Explanation& e = plan.explanations[p];
-    const double trust = std::min(1.0, e.cost.confidence / kTrusted);
+    const double trust =
+        std::clamp((e.cost.confidence - trusted.from) / (trusted.whole - trusted.from), 0.0, 1.0);
     const double prior = usable(fleet.backends[p]) ? weight_of(fleet.backends[p]) / weights : 0;
     // A parked placement is parked by decision, not by what its cost is thought to be.
     target[p] = e.target_share > 0 ? trust * e.target_share + (1 - trust) * prior : e.target_share;

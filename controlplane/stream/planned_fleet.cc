@@ -111,7 +111,8 @@ auto fields(const load::PlannerService& s) {
                   s.budget_per_hour, s.min_awake, s.deadband, s.slew, s.zone, s.zone_strict, s.labels);
 }
 auto fields(const load::PlannerBackend& b) {
-  return std::tie(b.id, b.service, b.node, b.configured_weight, b.override_weight, b.usable);
+  return std::tie(b.id, b.service, b.node, b.configured_weight, b.override_weight, b.usable,
+                  b.running_weight);
 }
 
 template <class Entry>

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kInterval{100};
 constexpr Nanoseconds kGatewaysComeBack = Nanoseconds::from_seconds(6);  // they pause 5 s at most
+constexpr Nanoseconds kRunningCounts = Nanoseconds::from_seconds(60);  // then they are too old to begin with
 
 double seconds(Nanoseconds time) { return static_cast<double>(time.count()) * 1e-9; }
 
@@ -144,6 +145,7 @@ void WeightFeed::plan(const DesiredState& state, const std::vector<ObservedGatew
     return is_usable(*health, service, backend);
   });
   const std::vector<AgentLoad> agents = std::move(planned.agents);
+  if (monotonic_now() - began_ > kRunningCounts) running_.clear();
   for (load::PlannerBackend& backend : planned.fleet.backends) {
     const auto runs = running_.find({planned.fleet.services[backend.service].id, backend.id});
     if (runs != running_.end()) backend.running_weight = runs->second;
