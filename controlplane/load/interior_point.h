@@ -4,9 +4,10 @@
 // A latency term's kink is no kink to the method: it has a variable s >= r, s >= kink, and its cost is smooth
 // in s. What a Newton step mistakes of these costs bounds the step (longest_step).
 //
-// newton_step.cc: a node's shares, r and s are eliminated by the Woodbury formula, whose rank is the number
-// of the node's dimensions that matter at the iterate, most often one or two of eight. certificate.cc: shares
-// moved onto their sums, their value, and the Lagrangian bound.
+// starting_point.cc: where it begins. step_length.cc: how far it goes. newton_step.cc: a node's shares, r and
+// s are eliminated by the Woodbury formula, whose rank is the number of the node's dimensions that matter at
+// the iterate. certificate.cc: shares moved onto their sums, their value, and
+// the Lagrangian bound.
 #pragma once
 
 #include <array>
@@ -48,8 +49,8 @@ class InteriorPoint {
   };
   struct LatencyState {
     double s = 0;
-    Pair above;  // s - r
-    Pair kink;   // s - kink; its step is that of s
+    Pair above;                 // s - r
+    Pair kink;                  // s - kink; its step is that of s
     double bend = 0, soft = 0;  // soft: without the weight of `above`
   };
 
@@ -93,12 +94,21 @@ class InteriorPoint {
   std::vector<Pair> budget_, excess_;      // per service; excess_.slack is f
   std::vector<std::uint32_t> budget_row_;  // per service: its row, or kNone
   std::size_t order_ = 0;                  // of the coupling system: services, budgets, t, e
-  std::vector<double> system_, right_, r_gradient_, u_, triangle_;
+  std::vector<double> system_, right_, r_gradient_, u_, triangle_, product_;
   std::vector<double> scratch_, sums_, scale_, projected_, best_, level_, slope_;
   double value_ = 0, bound_ = 0, worst_ = 0, violation_ = 0;
   std::uint32_t iterations_ = 0;
   std::size_t pairs_ = 1;
   bool budgets_ = false;
 };
+
+// Everything but the limits of shares and the budgets.
+template <class Visit>
+void InteriorPoint::each_pair(Visit&& visit) {
+  for (auto& row : rows_) visit(row);
+  for (auto& node : nodes_) visit(node.balance), visit(node.overload);
+  for (auto& term : latency_) visit(term.above), visit(term.kink);
+  visit(e_);
+}
 
 }  // namespace penstock::load

@@ -5,6 +5,7 @@
 
 #include "controlplane/load/dense_factor.h"
 #include "controlplane/load/interior_point.h"
+#include "controlplane/load/vector_loops.h"
 
 namespace penstock::load {
 
@@ -62,7 +63,7 @@ bool InteriorPoint::direction() {
 }
 
 // Also leaves the services' sums in scratch_.
-void InteriorPoint::gradient_of_shares() {
+PENSTOCK_WIDE void InteriorPoint::gradient_of_shares() {
   const auto& p = *p_;
   for (std::size_t i = 0; i < x_.size(); ++i)
     gradient_[i] =
@@ -83,7 +84,7 @@ void InteriorPoint::gradient_of_shares() {
 // The block is diag(1 / inverse_d, bend) + sum over rows of weight * v v^T with v = (-rates, 1). Its inverse
 // is diag(...)^-1 - U^T U; U is left in u_, `rank` rows of count + 1, and the triangle L of the Cholesky
 // factor that made it in triangle_: a row's multiplier is read from there (back_substitute).
-void InteriorPoint::factor_node(std::size_t index) {
+PENSTOCK_WIDE void InteriorPoint::factor_node(std::size_t index) {
   const auto& p = *p_;
   const auto& node = p.nodes[index];
   auto& state = nodes_[index];
@@ -107,18 +108,13 @@ void InteriorPoint::factor_node(std::size_t index) {
   for (std::size_t k = node.first_row; k < node.first_row + node.rows; ++k, rate += m) {
     const double weight = rows_[k].weight();
     double* const row = u + rank * (m + 1);
-    double norm = 1 / state.bend;
-    for (std::size_t j = 0; j < m; ++j) {
-      row[j] = -rate[j] * inverse_d[j];
-      norm -= rate[j] * row[j];
-    }
+    for (std::size_t j = 0; j < m; ++j) row[j] = -rate[j] * inverse_d[j];
+    const double norm = 1 / state.bend - dot(rate, row, m);
     if (weight * norm < kMatters) continue;
     row[m] = 1 / state.bend;
     middle[triangle(rank) + rank] = 1 / weight + norm;
     for (std::size_t i = 0; i < rank; ++i) {
-      double sum = row[m];
-      for (std::size_t j = 0; j < m; ++j) sum -= active[i][j] * row[j];
-      middle[triangle(rank) + i] = sum;
+      middle[triangle(rank) + i] = row[m] - dot(active[i], row, m);
     }
     state.active[rank] = static_cast<std::uint8_t>(k - node.first_row);
     active[rank++] = rate;
@@ -133,20 +129,20 @@ void InteriorPoint::factor_node(std::size_t index) {
       entry /= middle[triangle(b) + b];
       pivot -= entry * entry;
       const double* const other = u + b * (m + 1);
-      for (std::size_t j = 0; j <= m; ++j) row[j] -= entry * other[j];
+      add_scaled(row, -entry, other, m + 1);
     }
     // Rows alike up to rounding: the second adds nothing that the first has not.
     if (!(pivot > 1e-14 * middle[triangle(a) + a])) pivot = middle[triangle(a) + a];
     const double root = std::sqrt(pivot);
     middle[triangle(a) + a] = root;
-    for (std::size_t j = 0; j <= m; ++j) row[j] /= root;
+    for (std::size_t j = 0; j <= m; ++j) row[j] *= 1 / root;
   }
   state.rank = static_cast<std::uint32_t>(rank);
 }
 
 // Subtracts C^T K^-1 C from the system; C has -1 at a share's service, its spending at its budget, and
 // -weight of r at t and e.
-void InteriorPoint::scatter(std::size_t index) {
+PENSTOCK_WIDE void InteriorPoint::scatter(std::size_t index) {
   const auto& p = *p_;
   const auto& node = p.nodes[index];
   const auto& state = nodes_[index];
@@ -154,6 +150,9 @@ void InteriorPoint::scatter(std::size_t index) {
   const double q = state.balance.weight(), o = state.overload.weight();
   const double* const u = u_.data() + state.first_u;
   const double* const inverse_d = inverse_d_.data() + node.first;
+  const ServiceIndex* const services = p.service_of.data() + node.first;
+  product_.resize(std::max(product_.size(), m + 4));
+  double* const product = product_.data();
   double square = 0;  // of U's last column
   for (std::size_t k = 0; k < state.rank; ++k) square += u[k * (m + 1) + m] * u[k * (m + 1) + m];
   double *const t_row = &system_[t * order_], *const e_row = &system_[e * order_];
@@ -161,7 +160,7 @@ void InteriorPoint::scatter(std::size_t index) {
   e_row[e] += o * (state.soft + q) / state.bend + o * o * square;
   e_row[t] += q * o * (square - 1 / state.bend);
   for (std::size_t i = 0; i < m; ++i) {
-    const ServiceIndex s = p.service_of[node.first + i];
+    const ServiceIndex s = services[i];
     const std::uint32_t b = budgets_ ? budget_row_[s] : kNone;
     const double spending = b == kNone ? 0 : p.spending[node.first + i];
     double with_r = 0;
@@ -178,14 +177,24 @@ void InteriorPoint::scatter(std::size_t index) {
       system_[b * order_ + s] += spending * inverse_d[i];
       system_[b * order_ + b] -= spending * spending * inverse_d[i];
     }
+    combine(product, u, m + 1, state.rank, i);
+    if (!budgets_) {
+      double* const row = &system_[s * order_];
+      for (std::size_t j = 0; j <= i; ++j) {
+        const ServiceIndex other = services[j];
+        if (other < s)
+          row[other] += product[j];
+        else
+          system_[other * order_ + s] += other == s && i != j ? 2 * product[j] : product[j];
+      }
+      continue;
+    }
     for (std::size_t j = 0; j <= i; ++j) {
-      double value = 0;
-      for (std::size_t k = 0; k < state.rank; ++k) value += u[k * (m + 1) + i] * u[k * (m + 1) + j];
-      const ServiceIndex other = p.service_of[node.first + j];
+      const double value = product[j];
+      const ServiceIndex other = services[j];
       // One service twice on a node: (i, j) and (j, i) meet on the system's diagonal.
       const double twice = i != j && s == other ? 2 : 1;
       system_[std::max(s, other) * order_ + std::min(s, other)] += twice * value;
-      if (!budgets_) continue;
       const std::uint32_t c = budget_row_[other];
       const double spent = c == kNone ? 0 : p.spending[node.first + j];
       if (b != kNone) system_[b * order_ + other] -= spending * value;
@@ -197,7 +206,7 @@ void InteriorPoint::scatter(std::size_t index) {
 }
 
 // The node's part of the gradient, and what eliminating it leaves on the right side.
-void InteriorPoint::node_gradient(std::size_t index) {
+PENSTOCK_WIDE void InteriorPoint::node_gradient(std::size_t index) {
   const auto& p = *p_;
   const auto& node = p.nodes[index];
   const auto& state = nodes_[index];
@@ -215,7 +224,7 @@ void InteriorPoint::node_gradient(std::size_t index) {
   for (std::size_t k = node.first_row; k < node.first_row + node.rows; ++k, rate += m) {
     const double pull = rows_[k].pull();
     g += pull;
-    for (std::size_t j = 0; j < m; ++j) gradient[j] -= pull * rate[j];
+    add_scaled(gradient, -pull, rate, m);
   }
   r_gradient_[index] = g;
   double moved = g / state.bend;
@@ -223,9 +232,8 @@ void InteriorPoint::node_gradient(std::size_t index) {
   for (std::size_t j = 0; j < m; ++j) dx[j] = gradient[j] * inverse_d_[node.first + j];
   for (std::size_t k = 0; k < state.rank; ++k) {
     const double* row = u_.data() + state.first_u + k * (m + 1);
-    double along = row[m] * g;
-    for (std::size_t j = 0; j < m; ++j) along += row[j] * gradient[j];
-    for (std::size_t j = 0; j < m; ++j) dx[j] -= row[j] * along;
+    const double along = row[m] * g + dot(row, gradient, m);
+    add_scaled(dx, -along, row, m);
     moved -= row[m] * along;
   }
   right_[order_ - 2] += state.balance.weight() * moved + state.balance.pull();
@@ -237,7 +245,7 @@ void InteriorPoint::node_gradient(std::size_t index) {
   }
 }
 
-void InteriorPoint::back_substitute() {
+PENSTOCK_WIDE void InteriorPoint::back_substitute() {
   const auto& p = *p_;
   for (std::size_t i = 0; i < x_.size(); ++i) gradient_[i] += right_[p.service_of[i]];
   for (std::size_t i = 0; budgets_ && i < x_.size(); ++i) {
@@ -257,17 +265,14 @@ void InteriorPoint::back_substitute() {
     std::array<double, kDimensions> along{};
     for (std::size_t k = 0; k < state.rank; ++k) {
       const double* row = u_.data() + state.first_u + k * (m + 1);
-      double sum = row[m] * g_r;
-      for (std::size_t j = 0; j < m; ++j) sum += row[j] * g[j];
-      for (std::size_t j = 0; j < m; ++j) dx[j] -= row[j] * sum;
+      const double sum = row[m] * g_r + dot(row, g, m);
+      add_scaled(dx, -sum, row, m);
       state.dr -= row[m] * sum;
       along[k] = sum;
     }
     const double* rate = p.rates.data() + node.first_rate;
     for (std::size_t k = node.first_row; k < node.first_row + node.rows; ++k, rate += m) {
-      double step = state.dr;
-      for (std::size_t j = 0; j < m; ++j) step -= rate[j] * dx[j];
-      rows_[k].step = step;
+      rows_[k].step = state.dr - dot(rate, dx, m);
     }
     // A slack near its limit has a step far below those that it is the difference of: it would be all
     // rounding, and its multiplier's step that times a weight without bound. The factor has it without a
