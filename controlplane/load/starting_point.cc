@@ -10,6 +10,7 @@ namespace penstock::load {
 
 namespace {
 
+constexpr int kRounds = 3;  // an iteration costs more
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 }  // namespace
@@ -89,18 +90,30 @@ void InteriorPoint::start_shares() {
   const auto cut = [&](std::size_t i, double by) {
     const double fill = factor[p.service_of[i]], room = p.upper[i] - p.lower[i];
     const double least = p.lower[i] + 0.1 * fill * room, most = p.upper[i] - 0.1 * (1 - fill) * room;
-    return std::clamp(by * p.equal_share[p.placement_of[i]], least, most);
+    return std::clamp(by * slope_[i], least, most);
   };
-  sums_.assign(services, 0);
-  scale_.assign(services, 1);
-  for (int pass = 0; pass < 4; ++pass) {
-    std::fill(sums_.begin(), sums_.end(), 0.0);
-    for (std::size_t i = 0; i < x_.size(); ++i) {
-      x_[i] = cut(i, scale_[p.service_of[i]]);
-      sums_[p.service_of[i]] += x_[i];
+  slope_.resize(x_.size());
+  for (std::size_t i = 0; i < x_.size(); ++i) slope_[i] = p.equal_share[p.placement_of[i]];
+  for (int round = 0;; ++round) {
+    sums_.assign(services, 0);
+    scale_.assign(services, 1);
+    for (int pass = 0; pass < 4; ++pass) {
+      std::fill(sums_.begin(), sums_.end(), 0.0);
+      for (std::size_t i = 0; i < x_.size(); ++i) {
+        x_[i] = cut(i, scale_[p.service_of[i]]);
+        sums_[p.service_of[i]] += x_[i];
+      }
+      for (std::size_t s = 0; s < services; ++s)
+        if (sums_[s] > 0) scale_[s] *= p.remaining[s] / sums_[s];
     }
-    for (std::size_t s = 0; s < services; ++s)
-      if (sums_[s] > 0) scale_[s] *= p.remaining[s] / sums_[s];
+    if (round == kRounds) break;
+    // Each service by itself knows nothing of the others on its nodes: less of what turned out to be much.
+    loads(level_, x_);
+    for (const auto& node : p.nodes) {
+      double r = 1e-6;
+      for (std::size_t k = node.first_row; k < node.first_row + node.rows; ++k) r = std::max(r, level_[k]);
+      for (std::size_t i = node.first; i < node.first + node.count; ++i) slope_[i] /= r;
+    }
   }
   // What is missing comes from the even point's side of the room.
   for (std::size_t s = 0; s < services; ++s) {
