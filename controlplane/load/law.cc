@@ -139,8 +139,12 @@ void WeightLaw::follow_targets(std::span<const LawInput> in, double now, double 
   const double scale = awake > 0 ? forwards / awake : 1;
   for (std::size_t i = 0; i < in.size(); ++i) {
     Track& t = tracks_[i];
-    if (states_[i] != WeightState::kFollowing || t.share > 0) continue;
-    t.forward = t.share = settings_.wake_share * in[i].target * scale;
+    if (states_[i] != WeightState::kFollowing) continue;
+    // From next to nothing the slew limit would take as long as from nothing at all.
+    const double begin = settings_.wake_share * in[i].target * scale;
+    if (t.share > 0 && t.forward >= begin) continue;
+    if (t.share > 0) forwards -= t.forward;
+    t.forward = t.share = begin;
     t.trim = 0;
     forwards += t.forward;
   }

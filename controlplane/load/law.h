@@ -31,8 +31,8 @@
 // that are not.
 //
 // A telemetry that stays out holds the share, then returns it linearly to the configured one. Parked
-// placements (target 0) leave in slew-limited steps and end at exactly 0; one that wakes begins at wake_share
-// of its target. Overrides and unusable placements take effect at once.
+// placements (target 0) leave in slew-limited steps and end at exactly 0; one that wakes, or had less, begins at
+// wake_share of its target. Overrides and unusable placements take effect at once.
 #pragma once
 
 #include <cstdint>

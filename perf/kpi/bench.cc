@@ -22,12 +22,14 @@ simulation::RunResult Bench::run(const simulation::Scenario& scenario, std::stri
     end(scenario.name + ": " + problem);
   std::unique_ptr<simulation::Policy> judged;
   if (policy == kOurs) {
-    judged = std::make_unique<Penstock>(std::string(policy), simulation::HotCold::Settings{});
+    judged = std::make_unique<Penstock>(std::string(policy), simulation::HotCold::Settings{}, planner,
+                                        most_utilization);
   } else if (policy == kGraded) {
     judged = std::make_unique<Penstock>(std::string(policy),
-                                        simulation::HotCold::Settings{.kept = {224, 224, 192, 128}});
+                                        simulation::HotCold::Settings{.kept = {240, 240, 224, 192}}, planner,
+                                        most_utilization);
   } else if (policy == kWeightsOnly) {
-    judged = std::make_unique<PlannerPolicy>();
+    judged = std::make_unique<PlannerPolicy>(planner, most_utilization);
   } else if (policy == kIdeal) {
     judged = simulation::make_policy("static");
   } else {

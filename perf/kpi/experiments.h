@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/load/planner.h"
 #include "controlplane/simulation/run_result.h"
 #include "perf/kpi/fleet.h"
 #include "perf/kpi/svg_plot.h"
@@ -16,7 +17,8 @@ namespace penstock::kpi {
 
 /// The policy that the targets are for: production's planner and its fast loop.
 inline constexpr std::string_view kOurs = "penstock";
-/// The same with a fast loop that takes only a part of a hot node's new flows: an eighth, a quarter, a half.
+/// The same with a fast loop that takes only a part of a hot node's new flows: of a busy or late one a
+/// sixteenth, an eighth and a quarter where it is later than that.
 inline constexpr std::string_view kGraded = "penstock-graded";
 /// The planner alone: what the fast loop adds is the difference.
 inline constexpr std::string_view kWeightsOnly = "penstock-weights";
@@ -31,12 +33,16 @@ struct InputSet {
 
 /// What experiments share. One thread.
 struct Bench {
+  explicit Bench(perf::Figures& into) : figures(into) {}
+
   perf::Figures& figures;
   bool quick = false;
   std::vector<InputSet> sets;
-  std::string plots;        // SVG files begin with this
-  std::uint64_t flows = 0;  // of all runs
-  std::uint64_t moved = 0;  // established flows that reached another node, under kOurs
+  std::string plots;              // SVG files begin with this
+  load::PlannerSettings planner;  // of ours
+  double most_utilization = 1;    // that it may fill nodes to
+  std::uint64_t flows = 0;        // of all runs
+  std::uint64_t moved = 0;        // established flows that reached another node, under kOurs
 
   /// Ends the program if the scenario makes no sense or there is no such policy.
   simulation::RunResult run(const simulation::Scenario& scenario, std::string_view policy);

@@ -17,8 +17,10 @@ int main(int argc, char** argv) {
   std::string plots;
   if (!options.json_path.empty())
     plots = std::filesystem::path(options.json_path).replace_extension().string();
-  kpi::Bench bench{
-      .figures = figures, .quick = options.quick, .sets = {{"synthetic", nullptr}}, .plots = plots};
+  kpi::Bench bench(figures);
+  bench.quick = options.quick;
+  bench.sets = {{"synthetic", nullptr}};
+  bench.plots = plots;
   if (inputs->has_value()) {
     bench.sets.push_back({"real", &**inputs});
   } else {

@@ -19,6 +19,7 @@ load::PlannerFleet PlannerPolicy::describe() const {
     load::PlannerNode described;
     described.id = "node-" + std::to_string(i);
     described.zone = node.zone;
+    described.capacity.fill(most_utilization_);
     described.price_per_hour = node.price_per_hour;
     described.price_per_load_hour = node.price_per_load_hour;
     described.idle_watts = node.idle_watts;

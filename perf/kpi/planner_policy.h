@@ -17,8 +17,10 @@ namespace penstock::kpi {
 
 class PlannerPolicy final : public simulation::Policy {
  public:
-  explicit PlannerPolicy(load::PlannerSettings settings = {})
+  /// most_utilization: what an operator wants of a node at most, in each dimension.
+  explicit PlannerPolicy(load::PlannerSettings settings = {}, double most_utilization = 1)
       : settings_(settings),
+        most_utilization_(most_utilization),
         planner_(settings, [this](const load::SolverInput& input) { return solver_.solve(input); }) {}
 
   [[nodiscard]] std::string name() const override { return "penstock-weights"; }
@@ -34,6 +36,7 @@ class PlannerPolicy final : public simulation::Policy {
   void park_and_wake(const load::Plan& plan, simulation::Actions& actions);
 
   load::PlannerSettings settings_;
+  double most_utilization_;
   load::Solver solver_;
   load::Planner planner_;
   const simulation::View* view_ = nullptr;
@@ -43,8 +46,9 @@ class PlannerPolicy final : public simulation::Policy {
 
 class Penstock final : public simulation::Policy {
  public:
-  Penstock(std::string name, simulation::HotCold::Settings fast)
-      : name_(std::move(name)), loops_(planner_, fast) {}
+  Penstock(std::string name, simulation::HotCold::Settings fast, load::PlannerSettings settings = {},
+           double most_utilization = 1)
+      : name_(std::move(name)), planner_(settings, most_utilization), loops_(planner_, fast) {}
 
   [[nodiscard]] std::string name() const override { return name_; }
   void start(const simulation::View& view) override { loops_.start(view); }
