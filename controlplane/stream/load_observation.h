@@ -55,7 +55,7 @@ class LoadObservation {
   static constexpr double kWindow = 0.3;  // seconds
   /// Seconds by which a flow's work is measured later than the flow is counted: it waits in its server, and
   /// what was measured waits for a probe.
-  static constexpr double kWorkAfterFlow = 0.08;
+  static constexpr double kWorkAfterFlow = 0.12;
   static constexpr double kLeastApart = 0.05;  // seconds between a node's reports
 
   struct Place {

@@ -97,12 +97,12 @@ TEST_F(LoadObservationTest, FlowsAreCountedOverTheTimeThatTheirWorkWasMeasuredIn
 TEST_F(LoadObservationTest, TheSameReportAgainTeachesNothing) {
   gateway("gw1", 0, 50, 1000, 0.4);
   (void)observe(0);
-  gateway("gw1", 100, 50.1, 1030, 0.5);
-  EXPECT_EQ(observe(100).size(), 1U);
-  gateway("gw1", 100, 50.1, 1030, 0.5);
-  EXPECT_TRUE(observe(150).empty());
-  gateway("gw1", 160, 50.16, 1030, 0.5);
-  EXPECT_TRUE(observe(160).empty()) << "sensors were not read again: it is the same value";
+  gateway("gw1", 200, 50.2, 1030, 0.5);
+  EXPECT_EQ(observe(200).size(), 1U);
+  gateway("gw1", 200, 50.2, 1030, 0.5);
+  EXPECT_TRUE(observe(250).empty());
+  gateway("gw1", 260, 50.26, 1030, 0.5);
+  EXPECT_TRUE(observe(260).empty()) << "sensors were not read again: it is the same value";
 }
 
 TEST_F(LoadObservationTest, RatesOfSeveralGatewaysAddUp) {
@@ -140,8 +140,8 @@ TEST_F(LoadObservationTest, ARestartedDataplaneBeginsAnew) {
   (void)observe(0);
   gateway("gw1", 100, 0.05, 2000, 0.5);
   EXPECT_TRUE(observe(100).empty()) << "2,000 flows in no time never happened";
-  gateway("gw1", 200, 0.15, 2010, 0.6);
-  const auto reports = observe(200);
+  gateway("gw1", 300, 0.25, 2020, 0.6);
+  const auto reports = observe(300);
   ASSERT_EQ(reports.size(), 1U);
   EXPECT_NEAR(reports[0].placements[0].traffic.new_flows, 100, 1e-3);
 }
@@ -151,8 +151,8 @@ TEST_F(LoadObservationTest, ACounterThatFallsIsNoNegativeRate) {
   (void)observe(0);
   gateway("gw1", 100, 50.1, 10, 0.5);
   EXPECT_TRUE(observe(100).empty());
-  gateway("gw1", 200, 50.2, 20, 0.6);
-  EXPECT_NEAR(observe(200).at(0).placements[0].traffic.new_flows, 100, 1e-3);
+  gateway("gw1", 300, 50.3, 30, 0.6);
+  EXPECT_NEAR(observe(300).at(0).placements[0].traffic.new_flows, 100, 1e-3);
 }
 
 TEST_F(LoadObservationTest, NothingMeasuredMeansNoReport) {
@@ -171,9 +171,9 @@ TEST_F(LoadObservationTest, TheFresherSourceCounts) {
   status.mutable_load()->mutable_mem_utilization()->set_value(0.3);
   gateway("gw1", 0, 50, 1000, 0.4);
   (void)observe(5);
-  agents_ = {{0, at_ms(90), &status}};
-  gateway("gw1", 100, 50.1, 1010, 0.5);
-  const auto reports = observe(100);
+  agents_ = {{0, at_ms(190), &status}};
+  gateway("gw1", 200, 50.2, 1010, 0.5);
+  const auto reports = observe(200);
   ASSERT_EQ(reports.size(), 1U);
   EXPECT_DOUBLE_EQ(reports[0].utilization[kCpu], 0.5);
   EXPECT_DOUBLE_EQ(reports[0].utilization[static_cast<std::size_t>(Dimension::kMemory)], 0.3);
@@ -215,8 +215,8 @@ TEST_F(LoadObservationTest, AnotherFleetKeepsTheCountersOfBackendsThatStay) {
   gateway("gw1", 0, 50, 1000, 0.4);
   (void)observe(0);
   observation_.follow({{{"api", "be1"}, {0, 0}}, {{"web", "be1"}, {1, 1}}}, 2);
-  gateway("gw1", 100, 50.1, 1030, 0.5);
-  const auto reports = observe(100);
+  gateway("gw1", 200, 50.2, 1060, 0.5);
+  const auto reports = observe(200);
   ASSERT_EQ(reports.size(), 1U);
   EXPECT_EQ(reports[0].node, 1U);
   EXPECT_NEAR(reports[0].placements[0].traffic.new_flows, 300, 1e-3);
