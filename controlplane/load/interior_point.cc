@@ -18,6 +18,7 @@ void InteriorPoint::run(const Programme& programme) {
   value_ = kInfinite;
   bound_ = 0;
   iterations_ = 0;
+  double enough = kEnough;
   start();
   evaluate();
   while (!x_.empty() && iterations_ < p_->settings.most_iterations) {
@@ -27,12 +28,13 @@ void InteriorPoint::run(const Programme& programme) {
     const auto wanted = [&] { return std::max(p_->settings.gap * (value_ - p_->given), p_->smallest); };
     if (sum < 3 * wanted() || iterations_ % 8 == 7) evaluate();
     if (value_ - bound_ <= wanted()) break;
+    if (sum <= 1.5 * enough * wanted()) enough *= 0.1;
     aim(0, 0);
     if (!factor() || !direction()) break;
     const double share = centring(sum), pairs = static_cast<double>(pairs_);
-    // Below a part of what is wanted the sum has nothing more to give, and slacks vanish before the
-    // multipliers fit.
-    aim(std::max(share * sum, kEnough * wanted()) / pairs, predicted_.primal * predicted_.dual);
+    // Below a part of what is wanted the sum mostly has nothing more to give, and slacks vanish before the
+    // multipliers fit. Where it is there and the bound is not, it goes on.
+    aim(std::max(share * sum, enough * wanted()) / pairs, predicted_.primal * predicted_.dual);
     if (!direction()) break;
     const Steps step = longest_step();
     if (!(std::max(step.primal, step.dual) > 1e-10)) break;
