@@ -290,6 +290,19 @@ TEST(WeightLaw, AnOverrideWinsAtOnceAndIsLeftWithoutAJump) {
   EXPECT_NEAR(law.weights()[1], 1000, 15);
 }
 
+TEST(WeightLaw, RisesFromNextToNothingLikeOneThatWakes) {
+  WeightLaw law;
+  auto in = equal_inputs(4, 0.1);
+  for (LawInput& p : in) p.confidence = 1;
+  double now = 0;
+  in[2].target = 1e-6;
+  for (int i = 0; i < 80; ++i) law.step(now += kPeriod, in);
+  EXPECT_LT(law.share(2), 1e-3);
+  in[2].target = 0.25;
+  for (int i = 0; i < 20; ++i) law.step(now += kPeriod, in);
+  EXPECT_NEAR(law.share(2), 0.25, 0.02);
+}
+
 TEST(WeightLaw, ParksInStepsToExactlyZeroAndWakes) {
   WeightLaw law;
   auto in = equal_inputs(4, 0.1);

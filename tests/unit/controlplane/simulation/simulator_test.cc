@@ -38,6 +38,23 @@ class ParkAndWake final : public Policy {
   }
 };
 
+TEST(Simulator, JudgesPlacementByWhatIsSentWhateverTheSizes) {
+  // Four times the flows on the first of two alike.
+  std::vector<double> times, sizes;
+  for (int i = 0; i < 4000; ++i) {
+    times.push_back(0.005 * i);
+    sizes.push_back(0.001);
+  }
+  Scenario scenario = script(2, times, sizes, 20);
+  scenario.services[0].weights = {4, 1};
+  scenario.judged_share = 1;
+  const RunResult result = run_static(scenario);
+  EXPECT_GT(result.judged_flows, 3000u);
+  EXPECT_NEAR(static_cast<double>(result.well_placed_by_expectation),
+              0.2 * static_cast<double>(result.judged_flows),
+              0.05 * static_cast<double>(result.judged_flows));
+}
+
 TEST(Simulator, SharesANodeAmongItsFlows) {
   // The first has 1 s alone and 2 s at half speed; the second then has the node for itself again.
   const RunResult result = run_static(script(1, {0, 1}, {2, 2}));
