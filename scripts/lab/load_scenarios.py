@@ -94,8 +94,8 @@ def weights_fail_static(run: LoadRun) -> None:
 
 def _without_control_plane(run: LoadRun, seconds: float) -> None:
     run.watch.stop()
-    before = mean_shares(run.watch.samples(time.monotonic() - _CALM_SECONDS))
     run.lose_control_plane()
+    before = run.watch.last_shares()
     run.go_on(1)
     began = run.go_on(seconds)
     served = analysis.shares(analysis.began(run.client.records(), began))

@@ -39,6 +39,10 @@ class WeightWatch:
         self._complain()
         return [s for s in self._samples if since <= s.at < until]
 
+    def last_shares(self) -> dict[str, float]:
+        self._complain()
+        return self._samples[-1].shares
+
     def reasons(self, since: float, until: float = float("inf")) -> list[tuple[float, dict]]:
         """When, and the document of weights:explain."""
         self._complain()
