@@ -62,37 +62,51 @@ Line line_of(const simulation::ShareHistory& history, const std::string& name, d
 
 }  // namespace
 
+namespace {
+
+/// Figures of ours are the ones with targets; others' names end with the policy's.
+void settle(Bench& bench, bool loses_capacity, std::string_view policy) {
+  const std::string what = loses_capacity ? "capacity-loss" : "load-step";
+  const bool ours = policy == kOurs;
+  const std::string of = ours ? "" : "." + std::string(policy);
+  const auto target = [&](double most) { return ours ? std::optional(perf::at_most(most)) : std::nullopt; };
+  Plot plot{.title = "Share of a node's weight after " +
+                     std::string(loses_capacity ? "half of its capacity is lost" : "a load step") + ", " +
+                     std::string(policy),
+            .x_axis = "time since the event, s",
+            .y_axis = "share, %",
+            .lines = {},
+            .y_target = {}};
+  double worst_overshoot = 0, worst_swing = 0;
+  for (const double delay : {0.0, 0.1, 0.2, 0.5, 1.0, 2.0}) {
+    if (bench.quick && delay != 0.0 && delay != 0.1 && delay != 2.0) continue;
+    const auto scenario = scenario_of(bench, delay, loses_capacity);
+    const double event = scenario.warmup + 2;
+    const auto result = bench.run(scenario, policy);
+    const auto history = simulation::share_history(result, 0, kHurt);
+    const auto rest = simulation::settling(history.times, history.shares, event, kTolerance);
+    worst_overshoot = std::max(worst_overshoot, rest.overshoot);
+    worst_swing = std::max(worst_swing, swing(history, scenario.duration * 2 / 3));
+    char name[32];
+    std::snprintf(name, sizeof name, "delay %.1f s", delay);
+    plot.lines.push_back(line_of(history, name, event));
+    if (delay == 0.0 || delay == 0.1) {
+      const std::string at = (delay == 0.0 ? ".delay-0" : ".delay-100ms") + of;
+      bench.figures.add("kpi.settling." + what + at, rest.settled_after, "s", target(1));
+      bench.figures.add("kpi.overshoot." + what + at, 100 * rest.overshoot, "%", target(5));
+    }
+  }
+  bench.figures.add("kpi.overshoot." + what + ".any-delay" + of, 100 * worst_overshoot, "%", target(5));
+  bench.figures.add("kpi.swing." + what + ".any-delay" + of, 100 * worst_swing, "%", target(5));
+  bench.draw("settling-" + what + (ours ? "" : "-" + std::string(policy)), svg_of(plot));
+}
+
+}  // namespace
+
 void measure_settling(Bench& bench) {
   for (const bool loses_capacity : {true, false}) {
-    const std::string what = loses_capacity ? "capacity-loss" : "load-step";
-    Plot plot{.title = "Share of a node's weight after " +
-                       std::string(loses_capacity ? "half of its capacity is lost" : "a load step"),
-              .x_axis = "time since the event, s",
-              .y_axis = "share, %",
-              .lines = {},
-              .y_target = {}};
-    double worst_overshoot = 0, worst_swing = 0;
-    for (const double delay : {0.0, 0.1, 0.2, 0.5, 1.0, 2.0}) {
-      if (bench.quick && delay != 0.0 && delay != 0.1 && delay != 2.0) continue;
-      const auto scenario = scenario_of(bench, delay, loses_capacity);
-      const double event = scenario.warmup + 2;
-      const auto result = bench.run(scenario, kOurs);
-      const auto history = simulation::share_history(result, 0, kHurt);
-      const auto rest = simulation::settling(history.times, history.shares, event, kTolerance);
-      worst_overshoot = std::max(worst_overshoot, rest.overshoot);
-      worst_swing = std::max(worst_swing, swing(history, scenario.duration * 2 / 3));
-      char name[32];
-      std::snprintf(name, sizeof name, "delay %.1f s", delay);
-      plot.lines.push_back(line_of(history, name, event));
-      if (delay == 0.0 || delay == 0.1) {
-        const std::string at = delay == 0.0 ? ".delay-0" : ".delay-100ms";
-        bench.figures.add("kpi.settling." + what + at, rest.settled_after, "s", perf::at_most(1));
-        bench.figures.add("kpi.overshoot." + what + at, 100 * rest.overshoot, "%", perf::at_most(5));
-      }
-    }
-    bench.figures.add("kpi.overshoot." + what + ".any-delay", 100 * worst_overshoot, "%", perf::at_most(5));
-    bench.figures.add("kpi.swing." + what + ".any-delay", 100 * worst_swing, "%", perf::at_most(5));
-    bench.draw("settling-" + what, svg_of(plot));
+    for (const std::string_view policy : {kOurs, kGraded, kWeightsOnly})
+      settle(bench, loses_capacity, policy);
   }
 }
 
