@@ -37,6 +37,8 @@ class BackendState {
   /// Lexicographic: health, then latency and queue, then utilisation. The lower the better.
   [[nodiscard]] constexpr unsigned rank() const noexcept { return (bits_ >> 8) & 15; }
   [[nodiscard]] constexpr bool late() const noexcept { return (bits_ & kLateMask) != 0; }
+  /// Level of late, 0-3.
+  [[nodiscard]] constexpr unsigned lateness() const noexcept { return (bits_ & kLateMask) / kLate; }
   [[nodiscard]] constexpr bool busy() const noexcept { return (bits_ & kBusy) != 0; }
   /// draw: 0-255, of the flow.
   [[nodiscard]] constexpr bool admits(std::uint8_t draw) const noexcept {

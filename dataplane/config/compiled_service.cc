@@ -124,6 +124,7 @@ ServiceRecord make_service_record(const CompiledService& service) {
   record.backends = service.backends.data();
   record.special = &service.special;
   record.by_source = service.special.affinity_of(service.document.key.vip.is_v6()) != 0;
+  record.gentle = service.document.weights_follow_load;
   if (service.table != nullptr) {
     record.owners = service.table->owners().data();
     record.table = service.table.get();

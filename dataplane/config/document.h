@@ -107,6 +107,8 @@ struct ServiceDocument {
   bool one_shot = false;             // UDP: no flow entries
   SecondChance second_chance = SecondChance::kTcp;
   HealthDocument health{};
+  bool weights_follow_load =
+      false;  // others lie over the configured ones (dataplane/control/weight_overlay.h)
 
   /// Whether its packets in the middle of a flow that has no entry carry hops.
   [[nodiscard]] bool has_hops() const {

@@ -78,6 +78,7 @@ struct alignas(64) ServiceRecord {
   std::uint32_t table_size = 0;             // also where `owners` is null, if there are hops
   IdleTicks idle;
   bool by_source = false;  // source affinity: not the flow's hash picks the slot
+  bool gentle = false;     // its weights follow load: heat takes only a part of new flows (new_flow.h)
 
   /// Precondition: owners != nullptr.
   [[nodiscard]] const std::uint16_t* slot(std::uint64_t hash) const noexcept {

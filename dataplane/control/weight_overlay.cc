@@ -44,8 +44,9 @@ std::vector<std::uint32_t> weights_of(const ServiceDocument& service) {
 }
 
 /// Sets what weights_of() has read.
-void restore(const std::vector<std::uint32_t>& weights, ServiceDocument& service) {
+void restore(const std::vector<std::uint32_t>& weights, bool follow_load, ServiceDocument& service) {
   for (std::size_t i = 0; i < weights.size(); ++i) service.backends[i].weight = weights[i];
+  service.weights_follow_load = follow_load;
 }
 
 bool same_backends(const ServiceDocument& a, const ServiceDocument& b) {
@@ -67,7 +68,7 @@ void WeightOverlay::lift(Document& document, ServiceIds& touched) const {
   for (ServiceDocument& service : document.services) {
     const auto weights = configured_.find(service.id);
     if (weights == configured_.end()) continue;
-    restore(weights->second, service);
+    restore(weights->second, false, service);
     touched.insert(service.id);
   }
 }
@@ -97,6 +98,7 @@ std::vector<Error> WeightOverlay::lay(const proto::UpdateWeightsRequest& update,
       problems.push_back(invalid(path + ".service", "'" + weights.service() + "' is here twice"));
     } else {
       touched.insert(weights.service());
+      service->second->weights_follow_load = true;
       set_weights(weights, path, *service->second, problems);
     }
   }
@@ -118,7 +120,7 @@ void WeightOverlay::carry_over(const Document& before, Document& next) {
     if (old == by_id.end() || !same_backends(*old->second, service)) continue;
     auto configured = configured_.extract(service.id);
     if (configured.mapped() != weights_of(service)) continue;
-    restore(weights_of(*old->second), service);
+    restore(weights_of(*old->second), true, service);
     kept.insert(std::move(configured));
   }
   configured_ = std::move(kept);

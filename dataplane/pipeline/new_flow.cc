@@ -11,8 +11,13 @@ namespace {
 constexpr std::uint32_t kDraws = 64;
 // For one that admits a flow whose primary lives: there is no need, only a wish.
 constexpr std::uint32_t kWishes = 12;
-// Of 256 flows, that a late backend keeps.
-constexpr std::uint8_t kTrickle = 4;
+// Of 256 flows, that a backend keeps which is busy, and late by 1-3 levels. Without any, nobody would learn
+// that a late one is quick again.
+constexpr std::uint8_t kKept[] = {0, 4, 4, 4};
+// Where weights follow load they make up for most of it within a second. All flows that leave at once would
+// make the others hot, and teach the weights what is not so: in the simulator the strict rule has the nodes
+// of such a service swing (perf/kpi).
+constexpr std::uint8_t kGentlyKept[] = {240, 240, 224, 192};
 
 class Placement {
  public:
@@ -99,7 +104,8 @@ class Placement {
   BackendIndex leave_the_hot(BackendState primary) const noexcept {
     const bool cooler = state_of(x_, alternate_).rank() < primary.rank();
     if (service_.by_source || !cooler || !admits(alternate_, 1)) return primary_;
-    if (primary.late() && draw(2) < kTrickle) return primary_;
+    const std::uint8_t kept = (service_.gentle ? kGentlyKept : kKept)[primary.lateness()];
+    if (draw(2) < kept) return primary_;
     return count(x_.counters.cooler, alternate_);
   }
 

@@ -5,7 +5,8 @@
 //             seek, one that is drawn; those that live but would not admit it come last, not never
 //   withheld  the alternate, or one that is drawn, if it admits the flow; else the primary after all
 //   hot       the alternate if it is less so, and admits the flow; nobody else is asked. Of 256 flows that a
-//             late one would get it keeps four: without any, nobody would learn that it is quick again
+//             late one would get it keeps four: without any, nobody would learn that it is quick again. Of a
+//             service whose weights follow load it keeps most, the fewer the later it is
 //
 // A backend that is starting slowly is therefore given more than its share only where nobody else is left.
 // Who admits a flow is drawn from bits of the hash that do not choose the slot, other ones for each

@@ -22,11 +22,10 @@ simulation::RunResult Bench::run(const simulation::Scenario& scenario, std::stri
     end(scenario.name + ": " + problem);
   std::unique_ptr<simulation::Policy> judged;
   if (policy == kOurs) {
-    judged = std::make_unique<Penstock>(std::string(policy), simulation::HotCold::Settings{}, planner,
+    judged = std::make_unique<Penstock>(std::string(policy), simulation::HotCold::Settings::gentle(), planner,
                                         most_utilization);
-  } else if (policy == kGraded) {
-    judged = std::make_unique<Penstock>(std::string(policy),
-                                        simulation::HotCold::Settings{.kept = {240, 240, 224, 192}}, planner,
+  } else if (policy == kStrict) {
+    judged = std::make_unique<Penstock>(std::string(policy), simulation::HotCold::Settings{}, planner,
                                         most_utilization);
   } else if (policy == kWeightsOnly) {
     judged = std::make_unique<PlannerPolicy>(planner, most_utilization);
@@ -49,8 +48,8 @@ simulation::RunResult Bench::run(const simulation::Scenario& scenario, std::stri
 }
 
 std::vector<std::string_view> Bench::policies() const {
-  if (quick) return {kOurs, kGraded, kWeightsOnly, "static", "orca-wrr", "prequal", "oracle"};
-  std::vector<std::string_view> all{kOurs, kGraded, kWeightsOnly};
+  if (quick) return {kOurs, kStrict, kWeightsOnly, "static", "orca-wrr", "prequal", "oracle"};
+  std::vector<std::string_view> all{kOurs, kStrict, kWeightsOnly};
   for (const auto name : simulation::policy_names()) all.push_back(name);
   return all;
 }

@@ -17,9 +17,9 @@ namespace penstock::kpi {
 
 /// The policy that the targets are for: production's planner and its fast loop.
 inline constexpr std::string_view kOurs = "penstock";
-/// The same with a fast loop that takes only a part of a hot node's new flows: of a busy or late one a
-/// sixteenth, an eighth and a quarter where it is later than that.
-inline constexpr std::string_view kGraded = "penstock-graded";
+/// The same with the fast loop of services whose weights stand still: it takes nearly all of a hot node's new
+/// flows.
+inline constexpr std::string_view kStrict = "penstock-strict";
 /// The planner alone: what the fast loop adds is the difference.
 inline constexpr std::string_view kWeightsOnly = "penstock-weights";
 /// Weights that stand still, chosen by perfect knowledge (set_ideal_weights): what is left is chance,
@@ -50,7 +50,7 @@ struct Bench {
   [[nodiscard]] std::vector<std::string_view> policies() const;
   /// Whether ours is compared with it: neither a part of ours nor what nobody can have.
   [[nodiscard]] static bool is_rival(std::string_view policy) {
-    return policy != kOurs && policy != kGraded && policy != kWeightsOnly && policy != kIdeal &&
+    return policy != kOurs && policy != kStrict && policy != kWeightsOnly && policy != kIdeal &&
            policy != "oracle";
   }
   /// A plan of the size that the run has time for.

@@ -28,7 +28,7 @@ void measure_placement(Bench& bench) {
     auto scenario = fleet(plan, set.inputs);
     scenario.measure_period = kRow;
     for (const std::string_view policy :
-         {kOurs, kGraded, kWeightsOnly, kIdeal, std::string_view("static"), std::string_view("prequal")}) {
+         {kOurs, kStrict, kWeightsOnly, kIdeal, std::string_view("static"), std::string_view("prequal")}) {
       const auto result = bench.run(scenario, policy);
       const auto add = [&](const char* by, std::uint64_t well, std::optional<perf::Target> target) {
         const double judged = result.judged_flows ? static_cast<double>(result.judged_flows) : 1;

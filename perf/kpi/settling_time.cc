@@ -105,7 +105,7 @@ void settle(Bench& bench, bool loses_capacity, std::string_view policy) {
 
 void measure_settling(Bench& bench) {
   for (const bool loses_capacity : {true, false}) {
-    for (const std::string_view policy : {kOurs, kGraded, kWeightsOnly})
+    for (const std::string_view policy : {kOurs, kStrict, kWeightsOnly})
       settle(bench, loses_capacity, policy);
   }
 }

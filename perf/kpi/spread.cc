@@ -31,7 +31,7 @@ void measure_spread(Bench& bench) {
                 .y_axis = "coefficient of variation in a second, %",
                 .lines = {},
                 .y_target = 100 * (flash ? kFlashTarget : kSteadyTarget)};
-      for (const std::string_view policy : {kOurs, kGraded, kWeightsOnly, kIdeal, std::string_view("static"),
+      for (const std::string_view policy : {kOurs, kStrict, kWeightsOnly, kIdeal, std::string_view("static"),
                                             std::string_view("orca-wrr"), std::string_view("oracle")}) {
         const auto result = bench.run(scenario, policy);
         const std::size_t rows = result.utilization.size();

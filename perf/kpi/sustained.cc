@@ -13,7 +13,7 @@ void measure_sustained(Bench& bench) {
               .lines = {},
               .y_target = 99};
     for (const std::string_view policy :
-         {kOurs, kGraded, kWeightsOnly, std::string_view("static"), std::string_view("prequal")}) {
+         {kOurs, kStrict, kWeightsOnly, std::string_view("static"), std::string_view("prequal")}) {
       double sustained = 0;
       Line line{std::string(policy), {}};
       for (const double load : {0.8, 0.85, 0.9, 0.92, 0.94, 0.96}) {

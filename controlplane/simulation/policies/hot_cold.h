@@ -1,5 +1,5 @@
 // The fast loop (DESIGN section 5) over any policy that sets weights: a new flow whose primary is hot goes to
-// its alternate if that is less so (dataplane/pipeline/new_flow.h); four of 256 stay with a late one, so that
+// its alternate if that is less so (dataplane/pipeline/new_flow.h), but for those that stay with it, so that
 // it is heard when it is quick again. Late is the agent's p99 against that of the fleet's better half, busy
 // the agent's utilisation, as in production (dataplane/probe/service_history.h). Weights are the other
 // policy's; so is everything that is not said here.
@@ -18,10 +18,17 @@ class HotCold final : public Policy {
   struct Settings {
     double least_late = 0.02;  // seconds; no response below it is late
     double late_factor = 2;    // late is above this times what is usual among the fleet's better half
-    /// Of 256 new flows, those that stay with a busy node, and with one that is late by 1-3 levels. The
-    /// default is production's (dataplane/pipeline/new_flow.cc).
+    /// Of 256 new flows, those that stay with a busy node, and with one that is late by 1-3 levels. These are
+    /// production's where weights stand still, gentle() those where they follow load
+    /// (dataplane/pipeline/new_flow.cc).
     std::array<std::uint32_t, 4> kept{0, 4, 4, 4};
     std::uint32_t memory = 60;  // seconds that what is usual is averaged over
+
+    static Settings gentle() {
+      Settings settings;
+      settings.kept = {240, 240, 224, 192};
+      return settings;
+    }
   };
   /// `weights` must outlive this, and must place flows by hash.
   HotCold(Policy& weights, Settings settings) : weights_(weights), settings_(settings) {}

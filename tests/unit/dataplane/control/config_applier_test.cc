@@ -161,6 +161,28 @@ proto::UpdateWeightsRequest weights(std::uint64_t base, std::uint64_t version, c
   return update;
 }
 
+/// What the pipeline and its reports are told of the only service.
+bool follows_load(const ControlHarness& h) {
+  return h.publisher.current().services()[0]->document.weights_follow_load;
+}
+
+TEST(ConfigApplier, AServiceFollowsLoadForAsLongAsOtherWeightsLieOverItsOwn) {
+  ControlHarness h;
+  ASSERT_TRUE(h.applier.apply(config(1, 1, {kWeb})).accepted);
+  EXPECT_FALSE(follows_load(h));
+  ASSERT_TRUE(h.applier.update_weights(weights(1, 1, "web", "be2", 1)).accepted);
+  EXPECT_TRUE(follows_load(h)) << "the same weights, but not by configuration";
+  const ServiceIndex index = h.publisher.current().services()[0]->index;
+  EXPECT_TRUE(h.publisher.current().service(index).gentle);
+  ASSERT_TRUE(h.applier.apply(config(1, 2, {kWeb})).accepted);
+  EXPECT_TRUE(follows_load(h));
+  auto nothing = weights(2, 1, "web", "be2", 1);
+  nothing.clear_services();
+  ASSERT_TRUE(h.applier.update_weights(nothing).accepted);
+  EXPECT_FALSE(follows_load(h));
+  EXPECT_FALSE(h.publisher.current().service(index).gentle);
+}
+
 TEST(ConfigApplier, WeightUpdateChangesWeightsWithoutAskingForRoutesAgain) {
   ControlHarness h;
   ASSERT_TRUE(h.applier.apply(config(1, 1, {kWeb})).accepted);

@@ -77,6 +77,22 @@ TEST_F(NewFlow, LateIsWorseThanBusyAndEqualsStayWhereTheyAre) {
   EXPECT_LE(begin(300)[indexes[1]], kTrickleOfThousand);
 }
 
+TEST_F(NewFlow, HeatIsGentleWhereWeightsFollowLoad) {
+  serve(4);
+  ServiceDocument document = harness.snapshot().services().front()->document;
+  document.weights_follow_load = true;
+  harness.apply({document});
+  // Of 256: 64 at the latest leave, 16 of a busy one, and only for a cooler alternate.
+  const int plain = begin(4000)[indexes[0]];
+  for (const auto& [state, kept] :
+       {std::pair(BackendState(BackendState::kKnown | 3 * BackendState::kLate), 192), std::pair(kHot, 240),
+        std::pair(kBusyState, 240)}) {
+    states.set(indexes[0], state);
+    EXPECT_NEAR(begin(4000)[indexes[0]], plain * kept / 256.0, 150) << kept;
+  }
+  EXPECT_GT(harness.counters().cooler.read(), 0U);
+}
+
 TEST_F(NewFlow, AHotPrimaryDoesNotGiveAStartingAlternateMoreThanItsShare) {
   serve(2);
   states.set(indexes[0], kHot);
