@@ -12,7 +12,7 @@ from .analysis import Record
 from .client import Client
 from .fault_run import Scale
 from .run import Run
-from .system import LabError, pid_of, wait_until
+from .system import LabError, wait_until
 from .topology import BACKENDS, VIP4, Host
 from .work_servers import WorkServers
 
@@ -115,11 +115,7 @@ class HealthRun(Run):
         for h in list(self._cut):
             self.mend(h)
         network.find_probes()
-        if pid_of("controlplane") is None:
-            processes.start_controlplane()
-        for h in BACKENDS:
-            if pid_of(f"{h.name}-node") is None:
-                processes.start_node(h)
+        processes.start_missing()
         for name in self._services:
             with contextlib.suppress(LabError, OSError):
                 rest.call("DELETE", f"/services/{name}")

@@ -108,6 +108,21 @@ def start_gateway(g: Host) -> None:
     start_gateway_agent(g)
 
 
+def start_missing() -> None:
+    """What a scenario that ended half-way has left dead of the lab's own."""
+    if pid_of("controlplane") is None:
+        start_controlplane()
+    for g in GATEWAYS:
+        if pid_of(f"{g.name}-dataplane") is None:
+            start_dataplane(g)
+            wait_for_dataplane(g)
+        if pid_of(f"{g.name}-gateway") is None:
+            start_gateway_agent(g)
+    for b in BACKENDS:
+        if pid_of(f"{b.name}-node") is None:
+            start_node(b)
+
+
 def restart_dataplane(g: Host) -> None:
     dataplane_command(g)  # asks the binary for its flags: not while nothing forwards
     stop(f"{g.name}-dataplane")

@@ -199,6 +199,7 @@ class Run:
             if not namespace_pids(g.namespace):
                 processes.revive_gateway(g)
         self._dead.clear()
+        processes.start_missing()
         processes.create_services()
         processes.wait_for_sessions()
         processes.wait_for_generation()

@@ -66,10 +66,9 @@ def pid_of(name: str) -> int | None:
     """The pid of a process that spawn() started, while it lives."""
     try:
         pid = int((RUN / f"{name}.pid").read_text())
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError):
         return None
-    return None if state == "Z" else pid
+    return None if ended(pid) else pid
 
 
 def stop(name: str, *, deadline_seconds: float = 5) -> None:
@@ -110,11 +109,15 @@ def kill_namespace(ns: str, sig: signal.Signals) -> list[int]:
 
 
 def ended(pid: int) -> bool:
-    """Whether nothing of it runs any more. It leaves its namespace earlier than that."""
+    """Whether nothing of it runs any more. It leaves its namespace earlier than that.
+
+    Its last thread counts: as long as one lives, it holds the sockets and locks that a successor wants.
+    """
     reap()
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
-    except OSError:
+        main_ended = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
+        return main_ended and len(os.listdir(f"/proc/{pid}/task")) <= 1
+    except (OSError, IndexError):
         return True
 
 
