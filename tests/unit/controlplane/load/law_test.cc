@@ -428,7 +428,8 @@ TEST(WeightLaw, RandomPlantsConvergeWithinBoundsAndWithoutOscillation) {
   const std::uint64_t seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937_64 random(seed);
-  std::uniform_real_distribution<double> size(0.4, 2.5);
+  // Equal targets: feedback alone finds the shares, and it may change one by a factor of most_trim only.
+  std::uniform_real_distribution<double> size(0.6, 2.2);
   for (int plant_number = 0; plant_number < 60; ++plant_number) {
     const std::size_t nodes = 2 + random() % 12;
     const std::size_t d = random() % 21;
