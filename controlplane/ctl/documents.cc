@@ -1,5 +1,6 @@
 #include "controlplane/ctl/documents.h"
 
+#include "controlplane/ctl/lenient.h"
 #include "controlplane/ctl/table.h"
 
 namespace penstock {
@@ -20,13 +21,6 @@ std::string cell(const Json& object, const char* key) {
     }
   }
   return list;
-}
-
-const Json& list(const Json& object, const char* key) {
-  static const Json kNone = Json::array();
-  if (!object.is_object()) return kNone;
-  const auto it = object.find(key);
-  return it != object.end() && it->is_array() ? *it : kNone;
 }
 
 /// Where a drain or an upgrade stands; empty when neither is under way.

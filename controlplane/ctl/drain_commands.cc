@@ -9,6 +9,7 @@
 #include "controlplane/ctl/commands.h"
 #include "controlplane/ctl/documents.h"
 #include "controlplane/ctl/durations.h"
+#include "controlplane/ctl/lenient.h"
 #include "controlplane/ctl/progress.h"
 
 namespace penstock {
@@ -28,12 +29,6 @@ std::string text_at(const Json& object, const char* key) {
 std::uint64_t number_at(const Json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-
-const Json& member(const Json& object, const char* key) {
-  static const Json kNone;
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return found == object.end() ? kNone : *found;
 }
 
 /// The optional body of a drain of backends or of a gateway.

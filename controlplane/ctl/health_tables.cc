@@ -4,17 +4,12 @@
 #include <cstdint>
 
 #include "controlplane/ctl/durations.h"
+#include "controlplane/ctl/lenient.h"
 #include "controlplane/ctl/table.h"
 #include "penstock/config/health_limits.h"
 
 namespace penstock {
 namespace {
-
-const Json& member(const Json& object, const char* key) {
-  static const Json kNone;
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() ? *found : kNone;
-}
 
 std::string text(const Json& object, const char* key, const std::string& otherwise = "") {
   const Json& value = member(object, key);

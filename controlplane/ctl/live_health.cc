@@ -4,25 +4,13 @@
 #include <cstdio>
 #include <vector>
 
+#include "controlplane/ctl/lenient.h"
 #include "controlplane/ctl/table.h"
 
 namespace penstock {
 namespace {
 
 constexpr std::size_t kShownEvents = 10;
-
-const Json& member(const Json& object, const char* key) {
-  static const Json kNone;
-  if (!object.is_object()) return kNone;
-  const auto found = object.find(key);
-  return found == object.end() ? kNone : *found;
-}
-
-const Json& list(const Json& object, const char* key) {
-  static const Json kNone = Json::array();
-  const Json& found = member(object, key);
-  return found.is_array() ? found : kNone;
-}
 
 std::string text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();

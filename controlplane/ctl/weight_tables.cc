@@ -4,23 +4,11 @@
 #include <cstdio>
 #include <ctime>
 
+#include "controlplane/ctl/lenient.h"
 #include "controlplane/ctl/table.h"
 
 namespace penstock {
 namespace {
-
-const Json& member(const Json& object, const char* key) {
-  static const Json kNone;
-  if (!object.is_object()) return kNone;
-  const auto found = object.find(key);
-  return found == object.end() ? kNone : *found;
-}
-
-const Json& list(const Json& object, const char* key) {
-  static const Json kNone = Json::array();
-  const Json& found = member(object, key);
-  return found.is_array() ? found : kNone;
-}
 
 std::string cell(const Json& object, const char* key) {
   const Json& value = member(object, key);
