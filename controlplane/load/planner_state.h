@@ -75,6 +75,7 @@ struct Planner::State {
   std::vector<PerDimension> predicted;          // by NodeIndex, utilisation at the targets over capacity
   SolverInput input;
   Packing packing;
+  std::vector<bool> held;                // by PlacementIndex: its share was not the solver's to choose
   std::vector<PlacementIndex> position;  // of the fleet's placements in the input
   std::vector<LawInput> law_input;
   NodeReport scratch;

@@ -100,6 +100,7 @@ void Planner::State::run_solver(double now) {
   input.services.clear();
   input.placements.clear();
   position.assign(fleet.backends.size(), kNone);
+  held.assign(fleet.backends.size(), false);
   for (ServiceIndex s = 0; s < fleet.services.size(); ++s) describe_service(s);
   park(now);
   const SolverResult result = solve(input);
@@ -110,7 +111,8 @@ void Planner::State::run_solver(double now) {
   for (ServiceIndex s = 0; s < fleet.services.size(); ++s) {
     for (const PlacementIndex p : plan.services[s].backends) {
       plan.explanations[p].target_share = result.share[position[p]];
-      plan.explanations[p].binding = result.binding[position[p]];
+      // The limits that hold it there are none of the policy's: its state says why.
+      plan.explanations[p].binding = held[p] ? Binding::kNothing : result.binding[position[p]];
     }
     predict(s);
   }
@@ -174,6 +176,7 @@ void Planner::State::describe_service(ServiceIndex s) {
       upper = std::min(1.0, fixed * (1 + kFixedWidth));
     }
     if (!usable(b) && !b.override_weight) lower = upper = 0;
+    held[p] = std::isfinite(fixed) || (!usable(b) && !b.override_weight);
     input.placements.push_back({.node = b.node,
                                 .per_flow_rate = e.cost.per_flow_rate,
                                 .lower = lower,

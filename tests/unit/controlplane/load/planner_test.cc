@@ -181,6 +181,9 @@ TEST(Planner, AnOverrideAndADrainTakeEffectAtTheNextStep) {
   const Plan& plan = toy.step();
   EXPECT_EQ(plan.services[0].weights[0], 77U);
   EXPECT_EQ(plan.explanations[0].state, WeightState::kOverridden);
+  EXPECT_EQ(plan.explanations[0].binding, Binding::kNothing) << "no limit of the policy holds it";
+  EXPECT_EQ(plan.explanations[1].binding, Binding::kUtilization);
+  EXPECT_EQ(plan.explanations[2].binding, Binding::kNothing);
   EXPECT_EQ(plan.services[0].weights[2], 0U);
   EXPECT_EQ(plan.explanations[2].state, WeightState::kUnusable);
   EXPECT_EQ(plan.services[0].weights[1], 1000U);
